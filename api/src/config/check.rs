@@ -1,0 +1,212 @@
+//! What the types of a snapshot cannot say: references in range, numbers in bounds, names that can be sent.
+
+use std::collections::HashSet;
+
+use super::Snapshot;
+use super::cluster::Cluster;
+use super::codec::DecodeError;
+use super::listener::Listener;
+use super::retry::{Budget, Retry};
+use super::route::{Backend, HeaderEdits, Match, PathMatch, Route, Rule, ValueMatch};
+
+/// The most listeners of a Gateway (Gateway API).
+const LISTENERS_MAX: usize = 64;
+/// The most routes of a Gateway.
+const ROUTES_MAX: usize = 20_000;
+/// The most clusters of a Gateway.
+const CLUSTERS_MAX: usize = 20_000;
+/// The most endpoints of a cluster.
+const ENDPOINTS_MAX: usize = 10_000;
+/// The largest weight of a backend (Gateway API).
+const WEIGHT_MAX: u32 = 1_000_000;
+/// The longest timeout or backoff that is accepted: a day.
+const DURATION_MAX_MS: u64 = 24 * 60 * 60 * 1000;
+const RETRIES_MAX: u8 = 10;
+const REPLAY_MAX_BYTES: u32 = 16 * 1024 * 1024;
+
+type Checked = Result<(), DecodeError>;
+
+pub(super) fn snapshot(snapshot: &Snapshot) -> Checked {
+    at_most("listeners", snapshot.listeners.len(), LISTENERS_MAX)?;
+    at_most("routes", snapshot.routes.len(), ROUTES_MAX)?;
+    at_most("clusters", snapshot.clusters.len(), CLUSTERS_MAX)?;
+    let routes = snapshot.routes.len();
+    each("listeners", &snapshot.listeners, |path, item| listener(path, item, routes))?;
+    let clusters = snapshot.clusters.len();
+    each("routes", &snapshot.routes, |path, item| route(path, item, clusters))?;
+    each("clusters", &snapshot.clusters, cluster)?;
+    let mut services = HashSet::new();
+    each("clusters", &snapshot.clusters, |path, item| {
+        ensure(services.insert(&item.service), || format!("{path}.service"), "stands twice")
+    })
+}
+
+fn listener(path: &str, listener: &Listener, routes: usize) -> Checked {
+    ensure(listener.port != 0, || format!("{path}.port"), "must be 1 to 65535")?;
+    if let Some(hostname) = &listener.hostname {
+        ensure(is_hostname(hostname), || format!("{path}.hostname"), "is not a lower-case hostname")?;
+    }
+    each(&format!("{path}.routes"), &listener.routes, |path, attached| {
+        ensure((attached.route as usize) < routes, || format!("{path}.route"), "is out of range")?;
+        each(&format!("{path}.hostnames"), &attached.hostnames, |path, hostname| {
+            ensure(is_hostname(hostname), || path.into(), "is not a lower-case hostname")
+        })
+    })
+}
+
+fn route(path: &str, route: &Route, clusters: usize) -> Checked {
+    each(&format!("{path}.rules"), &route.rules, |path, item| rule(path, item, clusters))
+}
+
+fn rule(path: &str, rule: &Rule, clusters: usize) -> Checked {
+    ensure(!rule.matches.is_empty(), || format!("{path}.matches"), "is empty")?;
+    each(&format!("{path}.matches"), &rule.matches, match_)?;
+    header_edits(&format!("{path}.request_headers"), &rule.request_headers)?;
+    header_edits(&format!("{path}.response_headers"), &rule.response_headers)?;
+    timeout(path, "request_timeout_ms", rule.request_timeout_ms)?;
+    timeout(path, "attempt_timeout_ms", rule.attempt_timeout_ms)?;
+    each(&format!("{path}.backends"), &rule.backends, |path, item| backend(path, item, clusters))
+}
+
+fn match_(path: &str, item: &Match) -> Checked {
+    let (PathMatch::Exact(text) | PathMatch::Prefix(text) | PathMatch::Regex(text)) = &item.path;
+    let absolute = text.starts_with('/') || matches!(item.path, PathMatch::Regex(_));
+    ensure(absolute, || format!("{path}.path"), "must start with `/`")?;
+    if let PathMatch::Prefix(prefix) = &item.path {
+        let bare = prefix == "/" || !prefix.ends_with('/');
+        ensure(bare, || format!("{path}.path"), "must not end with `/`")?;
+    }
+    if let Some(method) = &item.method {
+        ensure(is_token(method), || format!("{path}.method"), "is not a token")?;
+    }
+    let lower_token = |path: &str, item: &ValueMatch| {
+        ensure(is_lower_token(&item.name), || format!("{path}.name"), "is not a lower-case field name")
+    };
+    each(&format!("{path}.headers"), &item.headers, lower_token)
+}
+
+fn backend(path: &str, backend: &Backend, clusters: usize) -> Checked {
+    ensure(backend.weight <= WEIGHT_MAX, || format!("{path}.weight"), "is out of range")?;
+    if let Some(cluster) = backend.cluster {
+        ensure((cluster as usize) < clusters, || format!("{path}.cluster"), "is out of range")?;
+    }
+    if let Some(rules) = &backend.retry {
+        retry(&format!("{path}.retry"), rules)?;
+    }
+    header_edits(&format!("{path}.request_headers"), &backend.request_headers)?;
+    header_edits(&format!("{path}.response_headers"), &backend.response_headers)
+}
+
+fn cluster(path: &str, cluster: &Cluster) -> Checked {
+    at_most(&format!("{path}.endpoints"), cluster.endpoints.len(), ENDPOINTS_MAX)?;
+    let sorted = cluster.endpoints.is_sorted_by(|a, b| a < b);
+    ensure(sorted, || format!("{path}.endpoints"), "is not sorted or holds an endpoint twice")?;
+    each(&format!("{path}.endpoints"), &cluster.endpoints, |path, endpoint| {
+        ensure(endpoint.port() != 0, || path.into(), "has no port")
+    })?;
+    if let Some(budget_) = &cluster.budget {
+        budget(&format!("{path}.budget"), budget_)?;
+    }
+    match &cluster.retry {
+        Some(rules) => retry(&format!("{path}.retry"), rules),
+        None => Ok(()),
+    }
+}
+
+fn retry(path: &str, retry: &Retry) -> Checked {
+    let ordered = retry.on.iter().all(|[low, high]| (400..=*high).contains(low) && *high <= 599);
+    let apart = retry.on.windows(2).all(|pair| pair[0][1] + 1 < pair[1][0]);
+    ensure(
+        ordered && apart,
+        || format!("{path}.on"),
+        "must be sorted ranges within 400-599 that do not touch",
+    )?;
+    ensure(retry.retries_max <= RETRIES_MAX, || format!("{path}.retries_max"), "must be at most 10")?;
+    let backoff = &retry.backoff;
+    let bounded = 0 < backoff.base_us && backoff.base_us <= backoff.max_us;
+    ensure(bounded, || format!("{path}.backoff"), "must hold 0 < base_us <= max_us")?;
+    ensure(backoff.max_us <= DURATION_MAX_MS * 1000, || format!("{path}.backoff.max_us"), "is above a day")?;
+    ensure(
+        (1..=10).contains(&backoff.multiplier),
+        || format!("{path}.backoff.multiplier"),
+        "must be 1 to 10",
+    )?;
+    timeout(path, "per_try_timeout_ms", retry.per_try_timeout_ms)?;
+    timeout(path, "total_timeout_ms", retry.total_timeout_ms)?;
+    let replayable = retry.replay_max_bytes <= REPLAY_MAX_BYTES;
+    ensure(replayable, || format!("{path}.replay_max_bytes"), "must be at most 16 MiB")?;
+    each(&format!("{path}.methods"), &retry.methods, |path, method| {
+        ensure(is_token(method), || path.into(), "is not a token")
+    })
+}
+
+fn budget(path: &str, budget: &Budget) -> Checked {
+    ensure(budget.percent <= 100, || format!("{path}.percent"), "must be at most 100")?;
+    let window = 1_000..=3_600_000;
+    ensure(window.contains(&budget.interval_ms), || format!("{path}.interval_ms"), "must be 1 s to 1 h")?;
+    ensure(
+        window.contains(&budget.floor_interval_ms),
+        || format!("{path}.floor_interval_ms"),
+        "must be 1 s to 1 h",
+    )
+}
+
+fn header_edits(path: &str, edits: &HeaderEdits) -> Checked {
+    each(&format!("{path}.remove"), &edits.remove, |path, name| {
+        ensure(is_lower_token(name), || path.into(), "is not a lower-case field name")
+    })?;
+    for (part, values) in [("set", &edits.set), ("add", &edits.add)] {
+        each(&format!("{path}.{part}"), values, |path, header| {
+            ensure(
+                is_lower_token(&header.name),
+                || format!("{path}.name"),
+                "is not a lower-case field name",
+            )?;
+            ensure(is_field_value(&header.value), || format!("{path}.value"), "holds a control character")
+        })?;
+    }
+    Ok(())
+}
+
+fn timeout(path: &str, field: &str, value: Option<u64>) -> Checked {
+    let fits = value.is_none_or(|ms| (1..=DURATION_MAX_MS).contains(&ms));
+    ensure(fits, || format!("{path}.{field}"), "must be 1 ms to a day; none means no limit")
+}
+
+fn each<'a, T>(path: &str, items: &'a [T], mut check: impl FnMut(&str, &'a T) -> Checked) -> Checked {
+    items.iter().enumerate().try_for_each(|(index, item)| check(&format!("{path}[{index}]"), item))
+}
+
+fn at_most(path: &str, count: usize, max: usize) -> Checked {
+    if count <= max {
+        return Ok(());
+    }
+    Err(DecodeError::Invalid { path: path.into(), message: format!("holds {count} items, more than {max}") })
+}
+
+fn ensure(holds: bool, path: impl FnOnce() -> String, message: &str) -> Checked {
+    if holds {
+        return Ok(());
+    }
+    Err(DecodeError::Invalid { path: path(), message: message.into() })
+}
+
+fn is_hostname(text: &str) -> bool {
+    let labels = text.strip_prefix("*.").unwrap_or(text);
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    labels.len() <= 253 && labels.split('.').all(|label| !label.is_empty() && label.bytes().all(allowed))
+}
+
+/// RFC 9110 5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+fn is_lower_token(text: &str) -> bool {
+    is_token(text) && !text.bytes().any(|b| b.is_ascii_uppercase())
+}
+
+/// RFC 9110 5.5, without the obsolete bytes above 0x7f.
+fn is_field_value(text: &str) -> bool {
+    text.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b))
+}

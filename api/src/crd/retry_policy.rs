@@ -1,0 +1,1 @@
+//! `RetryPolicy` as users write it.

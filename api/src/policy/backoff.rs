@@ -1,0 +1,72 @@
+//! How long to wait between attempts. No clock and no randomness: the data plane has both.
+
+use std::time::Duration;
+
+/// The longest base interval that a policy may ask for.
+pub const BASE_MAX: Duration = Duration::from_secs(60);
+/// The cap of a policy that names none, as a multiple of its base.
+pub const CAP_DEFAULT_FACTOR: u32 = 10;
+
+/// Exponential backoff: `base * multiplier^(n-1)` before retry `n`, at most `max`, then spread by `jitter`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backoff {
+    base: Duration,
+    max: Duration,
+    multiplier: u32,
+    jitter: Jitter,
+}
+
+/// How a computed interval is spread, so that clients that failed together do not come back together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Jitter {
+    /// Uniform in `[0, interval]`.
+    Full,
+    /// Uniform in `[interval / 2, interval]`.
+    Equal,
+    /// The interval itself.
+    None,
+    /// At least the base: uniform in `[base, interval]`. HTTPRoute `retry.backoff` (GEP-1731) means this.
+    Floor,
+}
+
+impl Backoff {
+    /// Invariant: `0 < base <= max` and `1 <= multiplier <= 10`; the error says which part is broken.
+    pub fn new(base: Duration, max: Duration, multiplier: u32, jitter: Jitter) -> Result<Self, &'static str> {
+        if base.is_zero() {
+            return Err("the base interval must be above zero");
+        }
+        if max < base {
+            return Err("the cap is below the base interval");
+        }
+        if !(1..=10).contains(&multiplier) {
+            return Err("the multiplier must be 1 to 10");
+        }
+        Ok(Self { base, max, multiplier, jitter })
+    }
+
+    /// The interval before the first retry, ahead of jitter.
+    pub fn base(&self) -> Duration {
+        self.base
+    }
+
+    /// No interval is longer than this.
+    pub fn max(&self) -> Duration {
+        self.max
+    }
+
+    /// The growth from one retry to the next, 1-10.
+    pub fn multiplier(&self) -> u32 {
+        self.multiplier
+    }
+
+    /// How the interval is spread.
+    pub fn jitter(&self) -> Jitter {
+        self.jitter
+    }
+
+    /// The longest sleep before retry `retry` (1 is the first). Saturates: no `retry` overflows.
+    pub fn ceiling(&self, retry: u32) -> Duration {
+        let factor = self.multiplier.saturating_pow(retry.saturating_sub(1));
+        self.base.saturating_mul(factor).min(self.max)
+    }
+}
