@@ -1,0 +1,1 @@
+//! Message heads for the next hop.
