@@ -1,3 +1,17 @@
 //! The kinds that users write, with everything that can be checked about one object alone.
+//!
+//! `RetryPolicy` is ours and strict. The kinds of Gateway API are read leniently: an unknown field or enum value
+//! never makes an object unreadable, it is kept and reported as having no effect. Uses kube, schemars, garde and
+//! `policy`; never `config`.
 
+pub mod condition;
+pub mod gateway;
+pub mod gateway_class;
+pub mod http_route;
+mod open_enum;
+pub mod parent_ref;
+pub mod reference_grant;
 pub mod retry_policy;
+
+/// The fields of an object that this build does not act on, by name; the user is told about each.
+pub type Unread = std::collections::BTreeMap<String, serde_json::Value>;

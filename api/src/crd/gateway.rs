@@ -1,0 +1,117 @@
+//! `Gateway`, as far as we act on it: where connections are accepted, and which routes may attach.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::CustomResource;
+use serde::{Deserialize, Serialize};
+
+use super::Unread;
+use super::open_enum::open_enum;
+
+/// The spec of a Gateway (`gateway.networking.k8s.io/v1`).
+#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "gateway.networking.k8s.io",
+    version = "v1",
+    kind = "Gateway",
+    plural = "gateways",
+    namespaced,
+    derive = "PartialEq",
+    schema = "disabled"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewaySpec {
+    /// The GatewayClass; Gateways of other controllers' classes are not ours to touch.
+    pub gateway_class_name: String,
+    /// Where connections are accepted; names are unique.
+    #[serde(default)]
+    pub listeners: Vec<Listener>,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
+}
+
+/// One port and hostname of a Gateway.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listener {
+    /// Unique within the Gateway.
+    pub name: String,
+    /// Requests for other hosts do not belong to this listener; none or empty: every host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// The port, 1-65535.
+    pub port: i32,
+    /// What is spoken on the port.
+    pub protocol: Protocol,
+    /// Which routes may attach; none: those of the Gateway's own namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_routes: Option<AllowedRoutes>,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
+}
+
+open_enum! {
+    /// What is spoken on a listener's port.
+    pub enum Protocol {
+        /// HTTP/1.1 in clear text.
+        Http = "HTTP",
+        /// HTTP in TLS that the Gateway terminates.
+        Https = "HTTPS",
+        /// TLS of any content.
+        Tls = "TLS",
+        /// Bytes.
+        Tcp = "TCP",
+        /// Datagrams.
+        Udp = "UDP",
+    }
+}
+
+/// Which routes may attach to a listener.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AllowedRoutes {
+    /// Where such routes may live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespaces: Option<RouteNamespaces>,
+    /// Their kinds; empty: those that fit the listener's protocol.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<RouteGroupKind>,
+}
+
+/// Where routes that may attach live.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteNamespaces {
+    /// None: `Same`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<FromNamespaces>,
+    /// The labels that a namespace must carry; counts only with `from: Selector`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<LabelSelector>,
+}
+
+open_enum! {
+    /// The namespaces from which routes may attach.
+    pub enum FromNamespaces {
+        /// Every namespace.
+        All = "All",
+        /// Namespaces with the labels of `selector`.
+        Selector = "Selector",
+        /// The Gateway's own.
+        Same = "Same",
+        /// No namespace.
+        None = "None",
+    }
+}
+
+/// A kind of route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteGroupKind {
+    /// None: `gateway.networking.k8s.io`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Such as `HTTPRoute`.
+    pub kind: String,
+}

@@ -1,0 +1,25 @@
+//! `GatewayClass`, as far as we act on it: who implements the Gateways of a class.
+
+use kube::CustomResource;
+use serde::{Deserialize, Serialize};
+
+use super::Unread;
+
+/// The spec of a GatewayClass (`gateway.networking.k8s.io/v1`).
+#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "gateway.networking.k8s.io",
+    version = "v1",
+    kind = "GatewayClass",
+    plural = "gatewayclasses",
+    derive = "PartialEq",
+    schema = "disabled"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayClassSpec {
+    /// The controller that serves the class, a domain-prefixed path.
+    pub controller_name: String,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
+}
