@@ -1,0 +1,112 @@
+//! The field names that mean something to this proxy, recognised once, when a head is read.
+
+/// What a field is to us. Everything that is not listed is end-to-end and passed on untouched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum Known {
+    Attempt,
+    Connection,
+    ContentLength,
+    Date,
+    Expect,
+    Host,
+    KeepAlive,
+    Other,
+    ProxyConnection,
+    Te,
+    Trailer,
+    TransferEncoding,
+    Upgrade,
+    Via,
+    XForwardedFor,
+    XForwardedHost,
+    XForwardedProto,
+}
+
+impl Known {
+    /// Compares without regard to case. The length is looked at first, so that most names cost one comparison.
+    pub(in crate::http) fn of(name: &[u8]) -> Self {
+        let candidates: &[(&[u8], Self)] = match name.len() {
+            2 => &[(b"te", Self::Te)],
+            3 => &[(b"via", Self::Via)],
+            4 => &[(b"host", Self::Host), (b"date", Self::Date)],
+            6 => &[(b"expect", Self::Expect)],
+            7 => &[(b"upgrade", Self::Upgrade), (b"trailer", Self::Trailer)],
+            10 => &[(b"connection", Self::Connection), (b"keep-alive", Self::KeepAlive)],
+            14 => &[(b"content-length", Self::ContentLength)],
+            15 => &[(b"x-forwarded-for", Self::XForwardedFor)],
+            16 => {
+                &[(b"proxy-connection", Self::ProxyConnection), (b"x-forwarded-host", Self::XForwardedHost)]
+            }
+            17 => &[
+                (b"transfer-encoding", Self::TransferEncoding),
+                (b"x-forwarded-proto", Self::XForwardedProto),
+                (b"x-rebound-attempt", Self::Attempt),
+            ],
+            _ => &[],
+        };
+        let found = candidates.iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
+        found.map_or(Self::Other, |(_, known)| *known)
+    }
+
+    /// Fields that belong to one connection (RFC 9110 section 7.6.1) or frame one message: never passed on as they
+    /// are, and never edited.
+    pub(in crate::http) fn is_per_hop(self) -> bool {
+        match self {
+            Self::Connection
+            | Self::ContentLength
+            | Self::KeepAlive
+            | Self::ProxyConnection
+            | Self::Te
+            | Self::TransferEncoding
+            | Self::Upgrade => true,
+            Self::Attempt
+            | Self::Date
+            | Self::Expect
+            | Self::Host
+            | Self::Other
+            | Self::Trailer
+            | Self::Via
+            | Self::XForwardedFor
+            | Self::XForwardedHost
+            | Self::XForwardedProto => false,
+        }
+    }
+
+    /// Whether a trailer section may hold the field: not if it frames, routes or belongs to the hop (RFC 9110
+    /// section 6.5.1), nor if this proxy vouches for it in heads.
+    pub(super) fn is_trailer(self) -> bool {
+        matches!(self, Self::Other | Self::Date | Self::Via)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_recognised_in_any_case() {
+        let known = [
+            ("Connection", Known::Connection),
+            ("CONTENT-LENGTH", Known::ContentLength),
+            ("date", Known::Date),
+            ("Expect", Known::Expect),
+            ("hOST", Known::Host),
+            ("Keep-Alive", Known::KeepAlive),
+            ("Proxy-Connection", Known::ProxyConnection),
+            ("TE", Known::Te),
+            ("Trailer", Known::Trailer),
+            ("Transfer-Encoding", Known::TransferEncoding),
+            ("Upgrade", Known::Upgrade),
+            ("Via", Known::Via),
+            ("X-Forwarded-For", Known::XForwardedFor),
+            ("X-Forwarded-Host", Known::XForwardedHost),
+            ("X-Forwarded-Proto", Known::XForwardedProto),
+            ("X-Rebound-Attempt", Known::Attempt),
+            ("X-Rebound-Attempts", Known::Other),
+            ("Content_Length", Known::Other),
+        ];
+        for (name, expected) in known {
+            assert_eq!(Known::of(name.as_bytes()), expected, "{name}");
+        }
+    }
+}
