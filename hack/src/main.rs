@@ -1,1 +1,45 @@
-fn main() {}
+//! `cargo xtask <verb>`: the scripts of the project.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use hack::{backend, cleanup, demo, deny_io_uring, say};
+
+/// The scripts of the project. A newcomer needs `demo` and `test`.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Play the seed's page on this machine: a flaky backend, with and without the RetryPolicy.
+    Demo(demo::Args),
+    /// Run the scripted backend by itself.
+    Backend(backend::Args),
+    /// Run a command with io_uring forbidden, as it is in most containers.
+    DenyIoUring(deny_io_uring::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    say::start();
+    match run(cli.verb) {
+        Ok(code) => code,
+        Err(error) => {
+            say::warn(&format!("failed: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> anyhow::Result<ExitCode> {
+    cleanup::on_signals()?;
+    match verb {
+        Verb::Demo(args) => demo::run(&args),
+        Verb::Backend(args) => backend::run(&args).map(|()| ExitCode::SUCCESS),
+        Verb::DenyIoUring(args) => deny_io_uring::run(&args).map(|()| ExitCode::SUCCESS),
+    }
+}

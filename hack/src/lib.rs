@@ -1,0 +1,14 @@
+//! The scripts of the project, as a library: `cargo xtask <verb>` and the end-to-end tests call the same rooms.
+//!
+//! One module per verb, named after it, and a few rooms that several verbs share: `cleanup`, `say`, `cargo`,
+//! `backend`, `http_client`, `load`, `rig`. Development only: nothing here is shipped, and no shipped crate uses it.
+
+pub mod backend;
+pub mod cleanup;
+pub mod demo;
+pub mod deny_io_uring;
+pub mod http_client;
+pub mod load;
+pub mod programs;
+pub mod rig;
+pub mod say;
