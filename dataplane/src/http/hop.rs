@@ -6,6 +6,8 @@
 
 mod edits;
 mod nominated;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -128,7 +130,7 @@ fn put_request_line(head: &RequestHead, out: &mut BytesMut) {
     out.put_slice(head.target().as_bytes());
     out.put_slice(b" HTTP/1.1\r\n");
     // HTTP/1.0 may do without Host, the request that we send may not (RFC 9112 section 3.2).
-    if head.fields.get("host").is_none() {
+    if head.fields.known().all(|(known, ..)| known != Known::Host) {
         put_field(b"host", head.authority().as_bytes(), out);
     }
 }

@@ -268,11 +268,15 @@ fn classify(error: httparse::Error, head: &[u8]) -> RequestError {
     }
 }
 
-/// Whether the request line ends in a version that we do not speak, rather than in something else.
+/// Whether the request line is sound but for a version that we do not speak.
 fn names_other_version(head: &[u8]) -> bool {
     let line = head.split(|b| *b == b'\r').next().unwrap_or_default();
-    let tail = line.rsplit(|b| *b == b' ').next().unwrap_or_default();
-    matches!(tail, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit())
+    let mut words = line.split(|b| *b == b' ').skip(2);
+    let (Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]), None) = (words.next(), words.next())
+    else {
+        return false;
+    };
+    major.is_ascii_digit() && minor.is_ascii_digit()
 }
 
 fn known_method(token: &str) -> Result<Method, RequestError> {

@@ -135,7 +135,7 @@ fn parse_head(head: &[u8], request: &Method) -> Result<ResponseHead, ResponseErr
     let fields = Fields::copy(head, parsed.headers);
     let framing = Framing::read(&fields, version)?;
     let body = body_length(framing, status, request);
-    let reusable = status != 101 && body != BodyLength::UntilClose && framing.persists(version);
+    let reusable = framing.persists(version) && body != BodyLength::UntilClose && !is_spoilt(status, framing);
     Ok(ResponseHead {
         status,
         version,
@@ -164,6 +164,12 @@ fn body_length(framing: Framing, status: u16, request: &Method) -> BodyLength {
         None if framing.chunked => BodyLength::Chunked,
         None => BodyLength::UntilClose,
     }
+}
+
+/// After 101 another protocol follows; after a 204 that announced a body, perhaps a body.
+fn is_spoilt(status: u16, framing: Framing) -> bool {
+    let announces_body = framing.chunked || framing.content_length.is_some_and(|length| length > 0);
+    status == 101 || (status == 204 && announces_body)
 }
 
 /// What follows `HTTP/1.1 200 `. httparse drops a phrase with bytes outside ASCII, so it is cut out here.

@@ -1,4 +1,9 @@
-//! What the codec reads, it passes on: one plain exchange through parser and hop.
+//! The HTTP/1.1 codec as its callers see it: what it takes, what it refuses, what it passes on.
+
+mod bodies;
+mod requests;
+mod responses;
+mod support;
 
 use std::net::{IpAddr, Ipv4Addr};
 
