@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::retry::Retry;
 use crate::name::ObjectKey;
 
+/// The largest compiled form of a regular expression, in bytes (`RegexBuilder::size_limit`). Both sides apply it:
+/// what the operator accepts compiles in the data plane.
+pub const REGEX_MAX_BYTES: usize = 256 * 1024;
+
 /// One HTTPRoute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
