@@ -1,0 +1,178 @@
+//! Probes, metrics and the active generation, on a thread of its own: a busy core never delays a probe.
+//!
+//! Read-only. Anything richer does not belong on this port, which is open to the pod network.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rebound_api::name::Generation;
+
+use crate::http::h1::method::Method;
+use crate::http::h1::request::{RequestHead, RequestParser};
+use crate::telemetry::exposition;
+use crate::telemetry::metrics::Metrics;
+
+/// Connections served at once; more are turned away.
+const CONNECTIONS_MAX: usize = 32;
+/// A client that is slower than this is disconnected.
+const IO_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the supervisor knows and probes ask for.
+#[derive(Debug, Default)]
+pub struct Health {
+    draining: AtomicBool,
+    #[expect(clippy::disallowed_types, reason = "between the supervisor and the admin thread; no core takes it")]
+    last_error: std::sync::Mutex<Option<String>>,
+}
+
+struct Answer {
+    status: &'static str,
+    content_type: &'static str,
+    body: String,
+}
+
+impl Health {
+    /// From now on the process is alive but not ready.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Why the newest snapshot is not in use; none: it is.
+    pub fn set_error(&self, error: Option<String>) {
+        *self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = error;
+    }
+
+    /// The generation that every core serves.
+    pub fn generation(&self, metrics: &Metrics) -> Generation {
+        metrics.generation()
+    }
+
+    fn last_error(&self) -> Option<String> {
+        self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    fn is_ready(&self, metrics: &Metrics) -> bool {
+        !self.draining.load(Ordering::Relaxed) && metrics.generation().0 > 0
+    }
+}
+
+/// Listens, and serves until the process ends. Returns the address, whose port was free if it was asked for as 0.
+pub fn start(address: SocketAddr, metrics: Arc<Metrics>, health: Arc<Health>) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind(address)?;
+    let local = listener.local_addr()?;
+    thread::Builder::new().name("admin".into()).spawn(move || serve(&listener, &metrics, &health))?;
+    Ok(local)
+}
+
+fn serve(listener: &TcpListener, metrics: &Arc<Metrics>, health: &Arc<Health>) {
+    let open = Arc::new(AtomicUsize::new(0));
+    for stream in listener.incoming() {
+        // A failed accept concerns one client; the loop never ends for it.
+        let Ok(stream) = stream else { continue };
+        if open.load(Ordering::Relaxed) >= CONNECTIONS_MAX {
+            continue;
+        }
+        let (open, metrics, health) = (open.clone(), metrics.clone(), health.clone());
+        open.fetch_add(1, Ordering::Relaxed);
+        let counted = open.clone();
+        let body = move || {
+            if let Err(error) = converse(stream, &metrics, &health) {
+                tracing::debug!(%error, "admin connection ended");
+            }
+            open.fetch_sub(1, Ordering::Relaxed);
+        };
+        if thread::Builder::new().name("admin-client".into()).spawn(body).is_err() {
+            counted.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn converse(mut stream: TcpStream, metrics: &Metrics, health: &Health) -> io::Result<()> {
+    stream.set_read_timeout(Some(IO_TIMEOUT))?;
+    stream.set_write_timeout(Some(IO_TIMEOUT))?;
+    stream.set_nodelay(true)?;
+    let mut parser = RequestParser::default();
+    let mut buffer = BytesMut::new();
+    while let Some(head) = read_head(&mut stream, &mut parser, &mut buffer)? {
+        let keep_alive = head.keep_alive && head.body == crate::http::h1::framing::BodyLength::Empty;
+        let answer = answer(&head, metrics, health);
+        stream.write_all(&answer.encode(head.method == Method::Head, keep_alive))?;
+        if !keep_alive {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// None: the client is done.
+fn read_head(
+    stream: &mut TcpStream,
+    parser: &mut RequestParser,
+    buffer: &mut BytesMut,
+) -> io::Result<Option<RequestHead>> {
+    let mut chunk = [0; 4096];
+    loop {
+        match parser.parse(buffer) {
+            Ok(Some(head)) => return Ok(Some(head)),
+            Ok(None) => {}
+            Err(error) => {
+                let refusal = Answer::text("400 Bad Request", &format!("{error}\n"));
+                stream.write_all(&refusal.encode(false, false))?;
+                return Ok(None);
+            }
+        }
+        match stream.read(&mut chunk)? {
+            0 => return Ok(None),
+            count => buffer.extend_from_slice(&chunk[..count]),
+        }
+    }
+}
+
+fn answer(head: &RequestHead, metrics: &Metrics, health: &Health) -> Answer {
+    if !matches!(head.method, Method::Get | Method::Head) {
+        return Answer::text("405 Method Not Allowed", "only GET and HEAD\n");
+    }
+    match head.path() {
+        "/livez" => Answer::text("200 OK", "ok\n"),
+        "/readyz" if health.is_ready(metrics) => Answer::text("200 OK", "ok\n"),
+        "/readyz" => Answer::text("503 Service Unavailable", "no configuration is active, or draining\n"),
+        "/metrics" => Answer {
+            status: "200 OK",
+            content_type: "text/plain; version=0.0.4; charset=utf-8",
+            body: exposition::page(metrics),
+        },
+        "/generation" => generation(metrics, health),
+        _ => Answer::text("404 Not Found", "/livez /readyz /metrics /generation\n"),
+    }
+}
+
+fn generation(metrics: &Metrics, health: &Health) -> Answer {
+    let body = serde_json::json!({
+        "generation": metrics.generation().0,
+        "driver": metrics.driver().map(crate::io::driver::Driver::name),
+        "last_error": health.last_error(),
+    });
+    Answer { status: "200 OK", content_type: "application/json", body: format!("{body}\n") }
+}
+
+impl Answer {
+    fn text(status: &'static str, body: &str) -> Self {
+        Self { status, content_type: "text/plain; charset=utf-8", body: body.into() }
+    }
+
+    fn encode(&self, head_only: bool, keep_alive: bool) -> Vec<u8> {
+        let Self { status, content_type, body } = self;
+        let connection = if keep_alive { "keep-alive" } else { "close" };
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\
+             connection: {connection}\r\n\r\n"
+        );
+        if head_only { head.into_bytes() } else { (head + body).into_bytes() }
+    }
+}

@@ -1,0 +1,264 @@
+//! A request body on its way: taken from the client as it comes, and kept up to a limit so that it can be sent again.
+//!
+//! The first attempt streams; nothing waits for the end of a body. What is kept is counted once, for the request and
+//! for the process. A body that outgrows its limit is forwarded all the same and only loses its replay.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use super::h1::body::{BodyDecoder, BodyError, Piece};
+use super::h1::encode::{CHUNK_SUFFIX, chunk_prefix, put_last_chunk};
+use super::h1::fields::Fields;
+use super::h1::framing::BodyLength;
+use crate::io::stream::{ReadHalf, WriteError, WriteHalf};
+use crate::io::timer::timeout;
+use crate::retry::decide::Replay;
+use crate::worker::core::Core;
+
+/// A client that sends nothing of its body for so long is given up.
+const CLIENT_IDLE_MAX: Duration = Duration::from_secs(30);
+/// A backend that takes nothing of a body for so long is given up.
+pub const WRITE_MAX: Duration = Duration::from_secs(30);
+/// Room for one read of a body.
+pub const READ_BYTES: usize = 16 * 1024;
+/// Request body bytes kept for replay by the whole process. Above it, bodies are forwarded and not kept.
+const REPLAY_PROCESS_MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The body of one request, with the client's side of the connection that it comes from.
+#[derive(Debug)]
+pub struct RequestBody {
+    read: ReadHalf,
+    buffer: BytesMut,
+    decoder: BodyDecoder,
+    length: BodyLength,
+    trailers: Option<Fields>,
+    kept: Kept,
+    broken: Option<Broken>,
+}
+
+/// What of the body has come in and can be sent again.
+#[derive(Debug)]
+struct Kept {
+    core: Rc<Core>,
+    pieces: Vec<Bytes>,
+    bytes: usize,
+    bytes_max: usize,
+    replay: Replay,
+}
+
+/// Why a body does not come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// The client closed the connection, or it failed.
+    #[error("the client went away")]
+    Gone,
+    /// The client sent nothing for a while.
+    #[error("the client stopped sending its request body")]
+    TooSlow,
+    /// The client sent something else than the body that it announced.
+    #[error("request body: {0}")]
+    Malformed(BodyError),
+}
+
+/// An upload that has ended.
+#[derive(Debug)]
+pub struct Uploaded {
+    /// The body, to be sent once more if that is possible.
+    pub body: RequestBody,
+    /// The backend's side that it went to.
+    pub write: WriteHalf,
+    /// Whether all of it was sent.
+    pub result: Result<(), UploadError>,
+}
+
+/// Why an upload stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// There is no more to send.
+    #[error(transparent)]
+    Client(#[from] Broken),
+    /// The backend takes no more.
+    #[error(transparent)]
+    Upstream(#[from] WriteError),
+    /// The backend took nothing for [`WRITE_MAX`].
+    #[error("the backend takes nothing more of the request body")]
+    Stuck,
+}
+
+impl RequestBody {
+    /// A body of which nothing has been read but what lies in `buffer`.
+    pub fn new(core: &Rc<Core>, read: ReadHalf, buffer: BytesMut, length: BodyLength, bytes_max: usize) -> Self {
+        let kept = Kept { core: core.clone(), pieces: Vec::new(), bytes: 0, bytes_max, replay: Replay::Possible };
+        let decoder = BodyDecoder::new(length);
+        Self { read, buffer, decoder, length, trailers: None, kept, broken: None }
+    }
+
+    /// Takes what has arrived already, as far as it can be kept: a small body is then complete before the first
+    /// attempt and goes out together with its head.
+    pub fn take_arrived(&mut self) {
+        while !self.decoder.is_done() && self.kept.has_room_for(self.buffer.len()) {
+            match self.decode() {
+                Ok(Some(piece)) => self.kept.keep(piece),
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Whether all of it has come in.
+    pub fn is_complete(&self) -> bool {
+        self.decoder.is_done()
+    }
+
+    /// Whether it can be sent once more from its beginning.
+    pub fn replay(&self) -> Replay {
+        self.kept.replay
+    }
+
+    /// Why it ended early; none: it has not.
+    pub fn broken(&self) -> Option<Broken> {
+        self.broken
+    }
+
+    /// The client's side again, with what came after the body. Only a complete body leaves it at the next request.
+    pub fn into_client(self) -> (ReadHalf, BytesMut) {
+        (self.read, self.buffer)
+    }
+
+    /// Appends a complete body, framed.
+    pub fn put_whole(&self, out: &mut BytesMut) {
+        self.kept.pieces.iter().for_each(|piece| self.put_piece(piece, out));
+        self.put_end(out);
+    }
+
+    /// The next piece that nobody has seen yet; none: the body is complete.
+    async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
+        loop {
+            match self.decode()? {
+                Some(piece) => return Ok(Some(piece)),
+                None if self.decoder.is_done() => return Ok(None),
+                None => {}
+            }
+            self.buffer.reserve(READ_BYTES);
+            let read = match timeout(CLIENT_IDLE_MAX, self.read.read(&mut self.buffer)).await {
+                Ok(Ok(count)) if count > 0 => Ok(()),
+                Ok(Ok(_) | Err(_)) => Err(Broken::Gone),
+                Err(_) => Err(Broken::TooSlow),
+            };
+            read.inspect_err(|broken| self.broken = Some(*broken))?;
+        }
+    }
+
+    /// None: more must be read, or it is complete.
+    fn decode(&mut self) -> Result<Option<Bytes>, Broken> {
+        match self.decoder.decode(&mut self.buffer) {
+            Ok(Piece::Data(piece)) => Ok(Some(piece)),
+            Ok(Piece::More) => Ok(None),
+            Ok(Piece::End(trailers)) => {
+                self.trailers = self.trailers.take().or(trailers);
+                Ok(None)
+            }
+            Err(error) => {
+                self.broken = Some(Broken::Malformed(error));
+                Err(Broken::Malformed(error))
+            }
+        }
+    }
+
+    fn put_piece(&self, piece: &Bytes, out: &mut BytesMut) {
+        match std::num::NonZeroUsize::new(piece.len()) {
+            Some(length) if self.length == BodyLength::Chunked => {
+                out.extend_from_slice(chunk_prefix(length).as_ref());
+                out.extend_from_slice(piece);
+                out.extend_from_slice(CHUNK_SUFFIX);
+            }
+            Some(_) => out.extend_from_slice(piece),
+            None => {}
+        }
+    }
+
+    fn put_end(&self, out: &mut BytesMut) {
+        if self.length == BodyLength::Chunked {
+            put_last_chunk(self.trailers.as_ref(), out);
+        }
+    }
+
+    async fn send(&mut self, write: &mut WriteHalf) -> Result<(), UploadError> {
+        let mut out = BytesMut::new();
+        // By index: sending a new piece below may drop what was kept, but not while these are sent.
+        for index in 0..self.kept.pieces.len() {
+            let piece = self.kept.pieces[index].clone();
+            self.send_piece(piece, write, &mut out).await?;
+        }
+        while let Some(piece) = self.next().await? {
+            self.kept.keep(piece.clone());
+            self.send_piece(piece, write, &mut out).await?;
+        }
+        self.put_end(&mut out);
+        timeout(WRITE_MAX, write.write_all(&mut out)).await.map_err(|_| UploadError::Stuck)??;
+        Ok(())
+    }
+
+    async fn send_piece(
+        &self,
+        piece: Bytes,
+        write: &mut WriteHalf,
+        out: &mut BytesMut,
+    ) -> Result<(), UploadError> {
+        if self.length == BodyLength::Chunked {
+            self.put_piece(&piece, out);
+            timeout(WRITE_MAX, write.write_all(out)).await.map_err(|_| UploadError::Stuck)??;
+        } else {
+            timeout(WRITE_MAX, write.write_bytes(piece)).await.map_err(|_| UploadError::Stuck)??;
+        }
+        Ok(())
+    }
+}
+
+/// Sends what was kept and then what is still to come. Owns both sides while it runs: it may be stopped only by ending
+/// the backend's connection, or else the client's is lost with it.
+pub async fn upload(mut body: RequestBody, mut write: WriteHalf) -> Uploaded {
+    let result = body.send(&mut write).await;
+    Uploaded { body, write, result }
+}
+
+impl Kept {
+    fn has_room_for(&self, bytes: usize) -> bool {
+        self.bytes + bytes <= self.bytes_max
+    }
+
+    /// Keeps a piece, or gives up on all of it.
+    fn keep(&mut self, piece: Bytes) {
+        if self.replay != Replay::Possible {
+            return;
+        }
+        let metrics = self.core.process_metrics();
+        if !self.has_room_for(piece.len()) {
+            self.give_up(Replay::BodyTooLarge);
+        } else if metrics.sum(|core| &core.replay_bytes) + piece.len() as u64 > REPLAY_PROCESS_MAX_BYTES {
+            self.give_up(Replay::OutOfMemory);
+        } else {
+            self.bytes += piece.len();
+            self.core.metrics().replay_bytes.add(piece.len() as u64);
+            self.pieces.push(piece);
+        }
+    }
+
+    fn give_up(&mut self, why: Replay) {
+        self.replay = why;
+        self.release();
+    }
+
+    fn release(&mut self) {
+        self.core.metrics().replay_bytes.sub(self.bytes as u64);
+        self.pieces = Vec::new();
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.release();
+    }
+}

@@ -1,0 +1,97 @@
+//! Hands a plan to every core. All that can fail happens before the first core hears of it.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use rebound_api::config::Snapshot;
+
+use super::plan::Plan;
+use crate::clock;
+use crate::io::listener::{bind_shared, probe};
+use crate::route::router::BadPattern;
+use crate::worker::mailbox::{Message, Update};
+
+/// What the cores have been given so far.
+#[derive(Debug)]
+pub struct Publisher {
+    bind: IpAddr,
+    plan: Option<Arc<Plan>>,
+    ports: BTreeSet<u16>,
+    cores: Vec<Option<flume::Sender<Message>>>,
+}
+
+/// Why a snapshot was not published. The cores go on with what they have.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// A regular expression does not compile.
+    #[error("compile the snapshot: {0}")]
+    Compile(#[from] BadPattern),
+    /// A listener's address is not to be had.
+    #[error("listen on {address}: {source}; is another program, or another Gateway, using it?")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Publisher {
+    /// Nothing published yet, for so many cores that have not started yet.
+    pub fn new(bind: IpAddr, cores: usize) -> Self {
+        Self { bind, plan: None, ports: BTreeSet::new(), cores: vec![None; cores] }
+    }
+
+    /// Compiles and publishes. Returns the addresses that are new.
+    pub fn publish(&mut self, snapshot: Snapshot) -> Result<Vec<SocketAddr>, PublishError> {
+        let plan = Arc::new(Plan::compile(snapshot, self.plan.as_deref(), clock::now())?);
+        let ports: BTreeSet<u16> = plan.router.ports().collect();
+        let added: Vec<_> = ports.difference(&self.ports).map(|port| SocketAddr::new(self.bind, *port)).collect();
+        for address in &added {
+            probe(*address).map_err(|source| PublishError::Bind { address: *address, source })?;
+        }
+        let sockets = self.cores.iter().map(|_| bind_all(&added)).collect::<Result<Vec<_>, _>>()?;
+        for (core, listeners) in self.cores.iter().zip(sockets) {
+            hand_over(core.as_ref(), Update { plan: plan.clone(), listeners });
+        }
+        self.plan = Some(plan);
+        self.ports = ports;
+        Ok(added)
+    }
+
+    /// Gives a core that has just started, or was started anew, what the others have.
+    pub fn start_core(&mut self, core: usize, mailbox: flume::Sender<Message>) -> Result<(), PublishError> {
+        if let Some(plan) = &self.plan {
+            let addresses: Vec<_> = self.ports.iter().map(|port| SocketAddr::new(self.bind, *port)).collect();
+            let update = Update { plan: plan.clone(), listeners: bind_all(&addresses)? };
+            hand_over(Some(&mailbox), update);
+        }
+        self.cores[core] = Some(mailbox);
+        Ok(())
+    }
+
+    /// Tells every core to finish what it is doing and end.
+    pub fn drain(&self) {
+        for core in self.cores.iter().flatten() {
+            core.send(Message::Drain).ok();
+        }
+    }
+}
+
+fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<(u16, TcpListener)>, PublishError> {
+    let bind = |address: &SocketAddr| match bind_shared(*address) {
+        Ok(socket) => Ok((address.port(), socket)),
+        Err(source) => Err(PublishError::Bind { address: *address, source }),
+    };
+    addresses.iter().map(bind).collect()
+}
+
+/// A core that has ended takes no more plans; the supervisor hears of its end in another way.
+fn hand_over(core: Option<&flume::Sender<Message>>, update: Update) {
+    if let Some(core) = core {
+        core.send(Message::Update(update)).ok();
+    }
+}

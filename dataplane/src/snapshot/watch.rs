@@ -1,0 +1,107 @@
+//! Notices that the snapshot file was replaced, and reads it. A thread of its own; blocking calls are fine here.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use rebound_api::config::Snapshot;
+use rebound_api::config::codec::{DecodeError, SNAPSHOT_MAX_BYTES, decode};
+use std::os::fd::AsFd;
+
+/// The file is read at least this often, whatever inotify says: a directory that is replaced, or a file system that
+/// sends no events, must not freeze the configuration.
+const POLL_MAX: Duration = Duration::from_secs(5);
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is no snapshot, or one that no data plane could act on.
+    #[error("{path}: {source}")]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: DecodeError,
+    },
+}
+
+/// The file as it was last seen, to tell a new one from an old one.
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Bytes(Vec<u8>),
+    Missing,
+    Unreadable(io::ErrorKind),
+}
+
+/// Reports the file's content now and after each change, until the receiver is gone. A file that does not exist yet
+/// is waited for in silence.
+pub fn watch(path: &Path, mut report: impl FnMut(Result<Snapshot, LoadError>) -> bool) -> io::Result<()> {
+    let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut seen = Seen::Missing;
+    loop {
+        // Adding the same watch again is free, and finds a directory that appeared late or was replaced. Before the
+        // read: a change between the two wakes the next wait.
+        let events = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_CREATE;
+        inotify.add_watch(directory, events).ok();
+        let now = read(path);
+        if now != seen {
+            let going_on = load(path, &now).is_none_or(&mut report);
+            if !going_on {
+                return Ok(());
+            }
+            seen = now;
+        }
+        wait(&inotify)?;
+    }
+}
+
+fn load(path: &Path, seen: &Seen) -> Option<Result<Snapshot, LoadError>> {
+    let path = || path.to_path_buf();
+    match seen {
+        Seen::Missing => None,
+        Seen::Unreadable(kind) => Some(Err(LoadError::Read { path: path(), source: (*kind).into() })),
+        Seen::Bytes(bytes) => Some(decode(bytes).map_err(|source| LoadError::Decode { path: path(), source })),
+    }
+}
+
+/// Reads one byte more than is allowed at most: the decoder then says that it is too large.
+fn read(path: &Path) -> Seen {
+    use std::io::Read;
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Seen::Missing,
+        Err(error) => return Seen::Unreadable(error.kind()),
+    };
+    let mut bytes = Vec::new();
+    match file.take(SNAPSHOT_MAX_BYTES as u64 + 1).read_to_end(&mut bytes) {
+        Ok(_) => Seen::Bytes(bytes),
+        Err(error) => Seen::Unreadable(error.kind()),
+    }
+}
+
+/// Ends when something happened in the directory, or after [`POLL_MAX`].
+fn wait(inotify: &Inotify) -> io::Result<()> {
+    let limit = PollTimeout::try_from(POLL_MAX).unwrap_or(PollTimeout::MAX);
+    let mut entry = [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut entry, limit) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // What happened does not matter: the file is read in any case.
+    while inotify.read_events().is_ok_and(|events| !events.is_empty()) {}
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! The main thread: starts cores, hands plans to them, starts a core anew that died, drains and joins.
+//!
+//! Owns everything that is decided for the whole process; other threads only send it events.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigSet, Signal};
+use rebound_api::config::Snapshot;
+
+use crate::admin::{self, Health};
+use crate::cli::Cli;
+use crate::clock;
+use crate::snapshot::publish::{PublishError, Publisher};
+use crate::snapshot::watch::{LoadError, watch};
+use crate::telemetry::metrics::Metrics;
+use crate::worker;
+
+/// Time for cores to end beyond their own drain limit.
+const JOIN_GRACE: Duration = Duration::from_secs(2);
+/// Cores restarted in a row without a good second between: then something is wrong that restarting does not mend.
+const RESTARTS_MAX: u32 = 10;
+/// A core that lived for so long counts as started well.
+const RESTART_WINDOW: Duration = Duration::from_secs(1);
+
+/// Why the process ends in failure.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// The system refuses a thread, a signal mask or a socket.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// The first configuration cannot be served.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// Cores die as fast as they are started.
+    #[error("core {0} panicked {RESTARTS_MAX} times in a row")]
+    CoreKeepsDying(usize),
+}
+
+enum Event {
+    Loaded(Result<Snapshot, LoadError>),
+    WatchEnded(io::Error),
+    CoreEnded { core: usize, end: CoreEnd },
+    Terminate(Signal),
+}
+
+enum CoreEnd {
+    Finished,
+    NotStarted(io::Error),
+    Panicked,
+}
+
+struct Supervisor {
+    cli: Cli,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    publisher: Publisher,
+    events: flume::Sender<Event>,
+    cores: Vec<CoreThread>,
+}
+
+struct CoreThread {
+    thread: Option<JoinHandle<()>>,
+    started: std::time::Instant,
+    restarts_in_a_row: u32,
+}
+
+/// Serves until SIGTERM or SIGINT; a second one ends the process at once.
+pub fn run(cli: &Cli) -> Result<(), Fatal> {
+    // Before any thread starts, so that all of them inherit the mask and only the signal thread hears of signals.
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
+    signals.thread_block().map_err(|error| system("block signals", error.into()))?;
+    raise_descriptor_limit();
+    let (events, inbox) = flume::unbounded();
+    let workers = cli.workers.map_or_else(available_cores, usize::from);
+    let metrics = Arc::new(Metrics::new(workers));
+    let health = Arc::new(Health::default());
+    let admin = admin::start(cli.admin, metrics.clone(), health.clone())
+        .map_err(|source| system(&format!("listen on the admin address {}", cli.admin), source))?;
+    announce(&format!("admin={admin}"));
+    let mut supervisor = Supervisor {
+        cli: cli.clone(),
+        metrics,
+        health,
+        publisher: Publisher::new(cli.bind, workers),
+        events,
+        cores: Vec::new(),
+    };
+    for core in 0..workers {
+        let thread = supervisor.start_core(core)?;
+        supervisor.cores.push(thread);
+    }
+    supervisor.start_watch()?;
+    supervisor.start_signals(signals)?;
+    supervisor.serve(&inbox)
+}
+
+impl Supervisor {
+    fn serve(mut self, inbox: &flume::Receiver<Event>) -> Result<(), Fatal> {
+        // The supervisor holds a sender itself: this ends with a signal or with a failure.
+        while let Ok(event) = inbox.recv() {
+            match event {
+                Event::Loaded(loaded) => self.load(loaded)?,
+                Event::WatchEnded(source) => return Err(system("watch the snapshot", source)),
+                Event::CoreEnded { core, end } => self.revive(core, end)?,
+                Event::Terminate(signal) => {
+                    tracing::info!(signal = signal.as_str(), "draining");
+                    break;
+                }
+            }
+        }
+        self.drain(inbox);
+        Ok(())
+    }
+
+    /// A configuration that cannot be served leaves the last good one in use; when there is none, there is nothing to
+    /// wait for but an address, and that deserves to be told at once.
+    fn load(&mut self, loaded: Result<Snapshot, LoadError>) -> Result<(), Fatal> {
+        let first = self.health.generation(&self.metrics).0 == 0;
+        let published = match loaded {
+            Ok(snapshot) => {
+                let generation = snapshot.generation;
+                self.publisher.publish(snapshot).map(|added| (generation, added))
+            }
+            Err(error) => {
+                self.refuse(&error);
+                return Ok(());
+            }
+        };
+        match published {
+            Ok((generation, added)) => {
+                self.metrics.reloads_good.add(1);
+                self.health.set_error(None);
+                tracing::info!(%generation, "configuration published");
+                added.iter().for_each(|address| announce(&format!("listening={address}")));
+                Ok(())
+            }
+            Err(error @ PublishError::Bind { .. }) if first => Err(error.into()),
+            Err(error) => {
+                self.refuse(&error);
+                Ok(())
+            }
+        }
+    }
+
+    fn refuse(&self, error: &dyn std::error::Error) {
+        self.metrics.reloads_bad.add(1);
+        self.health.set_error(Some(error.to_string()));
+        tracing::error!(%error, "configuration refused; the last good one stays in use");
+    }
+
+    fn start_core(&mut self, core: usize) -> Result<CoreThread, Fatal> {
+        let (mailbox, receiver) = flume::unbounded();
+        self.publisher.start_core(core, mailbox)?;
+        let (choice, metrics, events) = (self.cli.driver, self.metrics.clone(), self.events.clone());
+        let body = move || {
+            let result = catch_unwind(AssertUnwindSafe(|| worker::run(core, choice, metrics, &receiver)));
+            let end = match result {
+                Ok(Ok(())) => CoreEnd::Finished,
+                Ok(Err(error)) => CoreEnd::NotStarted(error),
+                Err(_) => CoreEnd::Panicked,
+            };
+            events.send(Event::CoreEnded { core, end }).ok();
+        };
+        let thread = spawn_thread(format!("core-{core}"), body)?;
+        Ok(CoreThread { thread: Some(thread), started: clock::now(), restarts_in_a_row: 0 })
+    }
+
+    fn revive(&mut self, core: usize, end: CoreEnd) -> Result<(), Fatal> {
+        match end {
+            CoreEnd::NotStarted(source) => return Err(system(&format!("start core {core}"), source)),
+            CoreEnd::Finished | CoreEnd::Panicked => {}
+        }
+        let old = &self.cores[core];
+        let in_a_row = if old.started.elapsed() > RESTART_WINDOW { 1 } else { old.restarts_in_a_row + 1 };
+        if in_a_row > RESTARTS_MAX {
+            return Err(Fatal::CoreKeepsDying(core));
+        }
+        tracing::error!(core, "core died; starting it anew");
+        self.metrics.core_restarts.add(1);
+        // What was open on the core is gone with it.
+        self.metrics.cores[core].client_connections.set(0);
+        self.cores[core] = CoreThread { restarts_in_a_row: in_a_row, ..self.start_core(core)? };
+        Ok(())
+    }
+
+    fn start_watch(&self) -> Result<(), Fatal> {
+        let (path, events) = (self.cli.snapshot.clone(), self.events.clone());
+        spawn_thread("snapshot".into(), move || watch_snapshot(path, &events)).map(drop)
+    }
+
+    fn start_signals(&self, signals: SigSet) -> Result<(), Fatal> {
+        let events = self.events.clone();
+        let body = move || {
+            let mut seen = false;
+            while let Ok(signal) = signals.wait() {
+                if seen {
+                    tracing::warn!("second signal: ending without draining");
+                    std::process::exit(1);
+                }
+                seen = true;
+                events.send(Event::Terminate(signal)).ok();
+            }
+        };
+        spawn_thread("signals".into(), body).map(drop)
+    }
+
+    /// Not ready any more, then no new connections, then the running requests to their end.
+    fn drain(&mut self, inbox: &flume::Receiver<Event>) {
+        self.health.start_draining();
+        self.publisher.drain();
+        let deadline = clock::now() + worker::DRAIN_MAX + JOIN_GRACE;
+        let mut running = self.cores.iter().filter(|core| core.thread.is_some()).count();
+        while running > 0 {
+            match inbox.recv_deadline(deadline) {
+                Ok(Event::CoreEnded { core, .. }) => {
+                    running -= 1;
+                    self.cores[core].thread.take().map(JoinHandle::join);
+                }
+                Ok(Event::Loaded(_) | Event::WatchEnded(_) | Event::Terminate(_)) => {}
+                Err(_) => {
+                    tracing::warn!(running, "cores did not end in time");
+                    return;
+                }
+            }
+        }
+        tracing::info!("drained");
+    }
+}
+
+fn watch_snapshot(path: PathBuf, events: &flume::Sender<Event>) {
+    let report = |loaded| events.send(Event::Loaded(loaded)).is_ok();
+    if let Err(error) = watch(&path, report) {
+        events.send(Event::WatchEnded(error)).ok();
+    }
+}
+
+fn spawn_thread(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Fatal> {
+    let what = format!("start thread {name}");
+    thread::Builder::new().name(name).spawn(body).map_err(|source| system(&what, source))
+}
+
+fn available_cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Each client needs two descriptors; the soft limit of most systems is 1024.
+fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+}
+
+/// Whoever started the process reads these lines: where it is reached. Nobody may be listening.
+fn announce(line: &str) {
+    use std::io::Write;
+    writeln!(io::stdout(), "{line}").ok();
+}
+
+fn system(what: &str, source: io::Error) -> Fatal {
+    Fatal::System { what: what.into(), source }
+}

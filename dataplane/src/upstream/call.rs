@@ -1,0 +1,304 @@
+//! One exchange on one connection: the request out, the response head in, both at the same time when the body is
+//! still on its way.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+
+use super::pool::{Connection, Endpoint, InFlight};
+use crate::clock;
+use crate::http::body::{READ_BYTES, RequestBody, UploadError, Uploaded, upload};
+use crate::http::h1::method::Method;
+use crate::http::h1::response::{ResponseHead, ResponseParser};
+use crate::io::race::{First, race_pinned};
+use crate::io::stream::{ReadHalf, WriteHalf};
+use crate::io::timer::{Elapsed, sleep_until, timeout_at};
+use crate::retry::outcome::Failure;
+
+/// A backend that stays silent on `Expect: 100-continue` is sent the body after this time (RFC 9110 10.1.1).
+const CONTINUE_WAIT: Duration = Duration::from_secs(1);
+/// A backend that stops reading a body has usually said why: its answer is waited for so long.
+const EARLY_ANSWER_WAIT: Duration = Duration::from_secs(1);
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// What is sent, and how long it may take.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The method, which decides whether the answer has a body.
+    pub method: &'a Method,
+    /// The head, ready to be sent.
+    pub head: BytesMut,
+    /// The body.
+    pub body: RequestBody,
+    /// The client waits for a 100 before it sends its body.
+    pub expects_continue: bool,
+    /// When the attempt ends without a response head.
+    pub limit: Instant,
+}
+
+/// How an exchange ended.
+#[derive(Debug)]
+pub struct Called {
+    /// The answer, whose body is still to be read.
+    pub result: Result<Answer, Failure>,
+    /// The request body; none: it is still on its way to the backend that answered.
+    pub body: Option<RequestBody>,
+}
+
+/// A response head, and the connection that its body comes from.
+pub struct Answer {
+    /// The final response head.
+    pub head: ResponseHead,
+    /// Interim responses that came before it, 100 left out. They count only if this answer does.
+    pub interim: Vec<ResponseHead>,
+    /// The request body, if it is still on its way.
+    pub sending: Sending,
+    /// Whether the backend had the whole request when it answered.
+    pub request_sent: bool,
+    /// What the backend sends.
+    pub read: ReadHalf,
+    /// What of it has arrived already.
+    pub buffer: BytesMut,
+    /// Where it came from.
+    pub endpoint: Rc<Endpoint>,
+    /// Counts as load while the answer lives.
+    pub in_flight: InFlight,
+}
+
+/// Where the backend's writing half is.
+pub enum Sending {
+    /// Free.
+    Done(WriteHalf),
+    /// With the upload.
+    Running(Pin<Box<dyn Future<Output = Uploaded>>>),
+}
+
+/// The reading side of an exchange. It owns what a read in progress works on.
+struct Side {
+    read: ReadHalf,
+    buffer: BytesMut,
+    parser: ResponseParser,
+    interim: Vec<ResponseHead>,
+    reused: bool,
+}
+
+/// Sends a request on a connection and waits for the response head. `client` is told to go on with a body that it
+/// holds back.
+pub async fn call(
+    endpoint: &Rc<Endpoint>,
+    connection: Connection,
+    reused: bool,
+    request: Request<'_>,
+    client: &mut WriteHalf,
+) -> Called {
+    let Request { method, mut head, body, expects_continue, limit } = request;
+    let in_flight = endpoint.enter();
+    let Connection { read, mut write, buffer } = connection;
+    let whole = body.is_complete();
+    if whole {
+        body.put_whole(&mut head);
+    }
+    match timeout_at(Some(limit), write.write_all(&mut head)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) if error.written == 0 => return failed(Failure::ResetBeforeRequest, body),
+        Ok(Err(_)) => return failed(if reused { Failure::Stale } else { Failure::Reset }, body),
+        Err(Elapsed) => return failed(Failure::PerTryTimeout, body),
+    }
+    let side = Side { read, buffer, parser: ResponseParser::default(), interim: Vec::new(), reused };
+    let answered = |side: Side, head, sending, request_sent| Answer {
+        head,
+        interim: side.interim,
+        sending,
+        request_sent,
+        read: side.read,
+        buffer: side.buffer,
+        endpoint: endpoint.clone(),
+        in_flight,
+    };
+    if whole {
+        return match timeout_at(Some(limit), final_head(side, method)).await {
+            Ok((side, Ok(head))) => called(answered(side, head, Sending::Done(write), true), Some(body)),
+            Ok((_, Err(failure))) => failed(failure, body),
+            Err(Elapsed) => failed(Failure::PerTryTimeout, body),
+        };
+    }
+    let exchange = Streaming { method, limit };
+    match exchange.run(side, write, body, expects_continue, client).await {
+        Ok(Streamed { side, head, sending, request_sent, body }) => {
+            called(answered(side, head, sending, request_sent), body)
+        }
+        Err((failure, body)) => failed(failure, body),
+    }
+}
+
+fn called(answer: Answer, body: Option<RequestBody>) -> Called {
+    Called { result: Ok(answer), body }
+}
+
+fn failed(failure: Failure, body: RequestBody) -> Called {
+    Called { result: Err(failure), body: Some(body) }
+}
+
+/// An exchange whose request body is not complete yet.
+struct Streaming<'a> {
+    method: &'a Method,
+    limit: Instant,
+}
+
+struct Streamed {
+    side: Side,
+    head: ResponseHead,
+    sending: Sending,
+    request_sent: bool,
+    body: Option<RequestBody>,
+}
+
+impl Streaming<'_> {
+    async fn run(
+        &self,
+        side: Side,
+        write: WriteHalf,
+        body: RequestBody,
+        expects_continue: bool,
+        client: &mut WriteHalf,
+    ) -> Result<Streamed, (Failure, RequestBody)> {
+        let socket = side.read.socket();
+        let mut reading = pin!(next_head(side, self.method));
+        if expects_continue {
+            let patience = sleep_until(self.limit.min(clock::now() + CONTINUE_WAIT));
+            match race_pinned(reading.as_mut(), pin!(patience)).await {
+                First::Left((side, Ok(head))) if head.is_informational() => {
+                    reading.set(next_head(side.keep(head), self.method));
+                }
+                First::Left((side, Ok(head))) => {
+                    let sending = Sending::Done(write);
+                    return Ok(Streamed { side, head, sending, request_sent: false, body: Some(body) });
+                }
+                First::Left((_, Err(failure))) => return Err((failure, body)),
+                First::Right(()) => {}
+            }
+            // A client that has gone is noticed when its body is read.
+            client.write_bytes(CONTINUE.into()).await.ok();
+        }
+        let mut sending: Pin<Box<dyn Future<Output = Uploaded>>> = Box::pin(upload(body, write));
+        let both = async {
+            loop {
+                match race_pinned(reading.as_mut(), sending.as_mut()).await {
+                    First::Left((side, Ok(head))) if head.is_informational() => {
+                        reading.set(next_head(side.keep(head), self.method));
+                    }
+                    First::Left(read) => return First::Left(read),
+                    First::Right(uploaded) => return First::Right(uploaded),
+                }
+            }
+        };
+        match timeout_at(Some(self.limit), both).await {
+            Ok(First::Left((side, Ok(head)))) => {
+                let sending = Sending::Running(sending);
+                Ok(Streamed { side, head, sending, request_sent: false, body: None })
+            }
+            Ok(First::Left((_, Err(failure)))) => {
+                socket.shutdown_both();
+                Err(self.broken_off(failure, sending.await))
+            }
+            Ok(First::Right(uploaded)) => self.after_upload(uploaded, reading).await,
+            Err(Elapsed) => {
+                socket.shutdown_both();
+                Err(self.broken_off(Failure::PerTryTimeout, sending.await))
+            }
+        }
+    }
+
+    /// The request is out, or the backend takes no more of it: only the answer is left to wait for.
+    async fn after_upload(
+        &self,
+        uploaded: Uploaded,
+        mut reading: Pin<&mut impl Future<Output = (Side, Result<ResponseHead, Failure>)>>,
+    ) -> Result<Streamed, (Failure, RequestBody)> {
+        let Uploaded { body, write, result } = uploaded;
+        let (limit, on_elapsed) = match &result {
+            Ok(()) => (self.limit, Failure::PerTryTimeout),
+            Err(UploadError::Client(_)) => return Err((Failure::ClientGone, body)),
+            Err(UploadError::Upstream(_) | UploadError::Stuck) => {
+                (self.limit.min(clock::now() + EARLY_ANSWER_WAIT), Failure::Reset)
+            }
+        };
+        let answer = async {
+            let (side, result) = reading.as_mut().await;
+            match result {
+                Ok(head) if head.is_informational() => final_head(side.keep(head), self.method).await,
+                Ok(_) | Err(_) => (side, result),
+            }
+        };
+        match timeout_at(Some(limit), answer).await {
+            Ok((side, Ok(head))) => {
+                let sending = Sending::Done(write);
+                Ok(Streamed { side, head, sending, request_sent: result.is_ok(), body: Some(body) })
+            }
+            Ok((_, Err(failure))) => Err((failure, body)),
+            Err(Elapsed) => Err((on_elapsed, body)),
+        }
+    }
+
+    /// The body comes home from an upload whose connection was ended. If its own end came first, that is the reason.
+    fn broken_off(&self, failure: Failure, uploaded: Uploaded) -> (Failure, RequestBody) {
+        let Uploaded { body, result, .. } = uploaded;
+        match result {
+            Err(UploadError::Client(_)) => (Failure::ClientGone, body),
+            Ok(()) | Err(UploadError::Upstream(_) | UploadError::Stuck) => (failure, body),
+        }
+    }
+}
+
+impl Side {
+    /// Keeps an interim response for the case that this answer counts. A 100 was for us.
+    fn keep(mut self, head: ResponseHead) -> Self {
+        if head.status != 100 {
+            self.interim.push(head);
+        }
+        self
+    }
+}
+
+async fn final_head(mut side: Side, method: &Method) -> (Side, Result<ResponseHead, Failure>) {
+    loop {
+        let (back, result) = next_head(side, method).await;
+        match result {
+            Ok(head) if head.is_informational() => side = back.keep(head),
+            Ok(_) | Err(_) => return (back, result),
+        }
+    }
+}
+
+async fn next_head(mut side: Side, method: &Method) -> (Side, Result<ResponseHead, Failure>) {
+    let mut received = !side.buffer.is_empty();
+    loop {
+        match side.parser.parse(&mut side.buffer, method) {
+            // Nobody asked to switch protocols: the Upgrade field is never passed on.
+            Ok(Some(head)) if head.status == 101 => return (side, Err(Failure::InvalidResponse)),
+            Ok(Some(head)) => return (side, Ok(head)),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::debug!(%error, "the backend's answer is not HTTP");
+                return (side, Err(Failure::InvalidResponse));
+            }
+        }
+        side.buffer.reserve(READ_BYTES);
+        match side.read.read(&mut side.buffer).await {
+            Ok(count) if count > 0 => received = true,
+            Ok(_) | Err(_) => {
+                let idle = side.reused && !received && side.interim.is_empty();
+                return (side, Err(if idle { Failure::Stale } else { Failure::Reset }));
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").field("head", &self.head).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,128 @@
+//! The state of one core: `Rc`, `Cell` and `RefCell` only. No lock, and no atomic but the core's own numbers.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::io::driver::Driver;
+use crate::io::stream::Socket;
+use crate::snapshot::plan::Plan;
+use crate::telemetry::metrics::{CoreMetrics, Metrics};
+use crate::upstream::pool::Pool;
+
+/// One core.
+#[derive(Debug)]
+pub struct Core {
+    /// What it runs on.
+    pub driver: Driver,
+    /// Its endpoints and idle connections.
+    pub pool: Pool,
+    index: usize,
+    metrics: Arc<Metrics>,
+    // Two layers: requests clone the inner `Rc`, so that cores do not fight over the counter of the `Arc`.
+    plan: RefCell<Option<Rc<Arc<Plan>>>>,
+    draining: Cell<bool>,
+    clients: RefCell<HashMap<u64, Client>>,
+    next_client: Cell<u64>,
+}
+
+/// A client connection as draining sees it.
+#[derive(Debug)]
+struct Client {
+    socket: Socket,
+    idle: Rc<Cell<bool>>,
+}
+
+/// A client connection's entry in the core's list; it leaves the list when this is dropped.
+#[derive(Debug)]
+pub struct Membership {
+    core: Rc<Core>,
+    number: u64,
+    idle: Rc<Cell<bool>>,
+}
+
+impl Core {
+    /// A core without a plan.
+    pub fn new(index: usize, driver: Driver, metrics: Arc<Metrics>) -> Self {
+        Self {
+            driver,
+            pool: Pool::default(),
+            index,
+            metrics,
+            plan: RefCell::default(),
+            draining: Cell::new(false),
+            clients: RefCell::default(),
+            next_client: Cell::new(0),
+        }
+    }
+
+    /// This core's numbers.
+    pub fn metrics(&self) -> &CoreMetrics {
+        &self.metrics.cores[self.index]
+    }
+
+    /// The numbers of all cores: what is bounded for the whole process is read there.
+    pub fn process_metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The plan for a request that begins now; none: there is no configuration yet.
+    pub fn plan(&self) -> Option<Rc<Arc<Plan>>> {
+        self.plan.borrow().clone()
+    }
+
+    /// Puts a plan in place for the requests to come.
+    pub fn set_plan(&self, plan: Arc<Plan>) {
+        let generation = plan.generation;
+        self.pool.retain(&plan.endpoints().collect::<HashSet<_>>());
+        self.plan.replace(Some(Rc::new(plan)));
+        self.metrics().generation.set(generation.0);
+    }
+
+    /// Whether connections are to end after their current request.
+    pub fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// From now on connections end after their current request.
+    pub fn start_draining(&self) {
+        self.draining.set(true);
+    }
+
+    /// Client connections that are open.
+    pub fn client_count(&self) -> usize {
+        self.clients.borrow().len()
+    }
+
+    /// Lists a client connection.
+    pub fn enter(self: &Rc<Self>, socket: Socket) -> Membership {
+        let number = self.next_client.replace(self.next_client.get() + 1);
+        let idle = Rc::new(Cell::new(false));
+        self.clients.borrow_mut().insert(number, Client { socket, idle: idle.clone() });
+        self.metrics().client_connections.add(1);
+        self.metrics().client_accepted.add(1);
+        Membership { core: self.clone(), number, idle }
+    }
+
+    /// Ends the wait of every connection that is between requests.
+    pub fn close_idle_clients(&self) {
+        for client in self.clients.borrow().values().filter(|client| client.idle.get()) {
+            client.socket.shutdown_read();
+        }
+    }
+}
+
+impl Membership {
+    /// Whether the connection is between requests.
+    pub fn set_idle(&self, idle: bool) {
+        self.idle.set(idle);
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.core.clients.borrow_mut().remove(&self.number);
+        self.core.metrics().client_connections.sub(1);
+    }
+}
