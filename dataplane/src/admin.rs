@@ -26,7 +26,10 @@ const IO_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Health {
     draining: AtomicBool,
-    #[expect(clippy::disallowed_types, reason = "between the supervisor and the admin thread; no core takes it")]
+    #[expect(
+        clippy::disallowed_types,
+        reason = "between the supervisor and the admin thread; no core takes it"
+    )]
     last_error: std::sync::Mutex<Option<String>>,
 }
 

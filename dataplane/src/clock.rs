@@ -32,3 +32,9 @@ impl Clock for CoreClock {
 pub fn now() -> Instant {
     Instant::now()
 }
+
+/// Seconds since 1970, for `Date` fields. A clock before that reads as 1970.
+pub fn unix_seconds() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}

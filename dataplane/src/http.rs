@@ -1,6 +1,13 @@
-//! What the data plane knows about HTTP: the codecs and the rules for passing a message on.
+//! What the data plane knows about HTTP.
 //!
-//! `h1` and `hop` are pure: bytes in, values out, no socket and no clock.
+//! `h1` and `hop` are pure: bytes in, values out, no socket and no clock. The others carry one exchange: `connection`
+//! loops over requests, `request` routes one, `exchange` makes its attempts, `relay` passes the answer on.
 
+pub mod aside;
+pub mod body;
+pub mod connection;
+pub mod exchange;
 pub mod h1;
 pub mod hop;
+pub mod relay;
+mod request;

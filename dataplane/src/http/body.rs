@@ -89,8 +89,15 @@ pub enum UploadError {
 
 impl RequestBody {
     /// A body of which nothing has been read but what lies in `buffer`.
-    pub fn new(core: &Rc<Core>, read: ReadHalf, buffer: BytesMut, length: BodyLength, bytes_max: usize) -> Self {
-        let kept = Kept { core: core.clone(), pieces: Vec::new(), bytes: 0, bytes_max, replay: Replay::Possible };
+    pub fn new(
+        core: &Rc<Core>,
+        read: ReadHalf,
+        buffer: BytesMut,
+        length: BodyLength,
+        bytes_max: usize,
+    ) -> Self {
+        let kept =
+            Kept { core: core.clone(), pieces: Vec::new(), bytes: 0, bytes_max, replay: Replay::Possible };
         let decoder = BodyDecoder::new(length);
         Self { read, buffer, decoder, length, trailers: None, kept, broken: None }
     }

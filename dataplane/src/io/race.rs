@@ -21,7 +21,7 @@ pub async fn race<A: Future, B: Future>(left: A, right: B) -> First<A::Output, B
 }
 
 /// As [`race`], over futures that the caller keeps and may go on with.
-pub async fn race_pinned<A: Future, B: Future>(
+pub async fn race_pinned<A: Future + ?Sized, B: Future + ?Sized>(
     mut left: Pin<&mut A>,
     mut right: Pin<&mut B>,
 ) -> First<A::Output, B::Output> {

@@ -36,22 +36,23 @@ enum Pattern {
 impl Matcher {
     /// Compiles the parts of a match; the error is that of a regular expression.
     pub fn compile(from: &Match) -> Result<Self, regex::Error> {
-        let values = |values: &[ValueMatch]| values.iter().map(Pattern::compile).collect::<Result<Vec<_>, _>>();
-        Ok(Self {
-            method: from.method.clone(),
-            headers: values(&from.headers)?,
-            query: values(&from.query)?,
-        })
+        let values =
+            |values: &[ValueMatch]| values.iter().map(Pattern::compile).collect::<Result<Vec<_>, _>>();
+        Ok(Self { method: from.method.clone(), headers: values(&from.headers)?, query: values(&from.query)? })
     }
 
     /// Whether the request has all that is demanded.
     pub fn holds(&self, request: &impl RequestView) -> bool {
         self.method.as_ref().is_none_or(|method| method == request.method())
-            && self.headers.iter().all(|(name, pattern)| {
-                request.header(name).is_some_and(|value| pattern.matches(&value))
-            })
+            && self
+                .headers
+                .iter()
+                .all(|(name, pattern)| request.header(name).is_some_and(|value| pattern.matches(&value)))
             && self.query.iter().all(|(name, pattern)| {
-                request.query().and_then(|query| parameter(query, name)).is_some_and(|value| pattern.matches(&value))
+                request
+                    .query()
+                    .and_then(|query| parameter(query, name))
+                    .is_some_and(|value| pattern.matches(&value))
             })
     }
 
@@ -121,7 +122,9 @@ mod tests {
 
     #[test]
     fn query_parameters_are_decoded_and_the_first_of_a_name_counts() {
-        let value = |query: &str, name: &str| parameter(query.as_bytes(), name).map(|v| String::from_utf8(v.into()).unwrap());
+        let value = |query: &str, name: &str| {
+            parameter(query.as_bytes(), name).map(|v| String::from_utf8(v.into()).unwrap())
+        };
         assert_eq!(value("a=1&b=2&a=3", "a").as_deref(), Some("1"));
         assert_eq!(value("a%20b=c+d%2F", "a b").as_deref(), Some("c d/"));
         assert_eq!(value("a=%zz%4", "a").as_deref(), Some("%zz%4"));

@@ -130,7 +130,11 @@ impl<T> Hosts<T> {
     /// Everything whose hostname covers `host`, most specific first. A wildcard stands for one or more labels.
     fn candidates(&self, host: &str) -> impl Iterator<Item = &T> {
         let suffixes = host.char_indices().filter(|(at, c)| *at > 0 && *c == '.').map(|(at, _)| &host[at..]);
-        self.exact.get(host).into_iter().chain(suffixes.filter_map(|suffix| self.wildcard.get(suffix))).chain(&self.any)
+        self.exact
+            .get(host)
+            .into_iter()
+            .chain(suffixes.filter_map(|suffix| self.wildcard.get(suffix)))
+            .chain(&self.any)
     }
 }
 
@@ -143,7 +147,9 @@ impl Paths {
                 let entry = Entry { matcher: Matcher::compile(wanted).map_err(bad)?, rule };
                 match &wanted.path {
                     PathMatch::Exact(path) => self.exact.entry(path.clone().into()).or_default().push(entry),
-                    PathMatch::Prefix(path) => self.prefix.entry(path.clone().into()).or_default().push(entry),
+                    PathMatch::Prefix(path) => {
+                        self.prefix.entry(path.clone().into()).or_default().push(entry)
+                    }
                     PathMatch::Regex(text) => {
                         self.regex.push((compile_regex(text).map_err(bad)?, text.len(), entry));
                     }
@@ -166,7 +172,8 @@ impl Paths {
 
     fn find(&self, request: &impl RequestView) -> Option<RuleId> {
         let path = request.path();
-        let first = |entries: &[Entry]| entries.iter().find(|entry| entry.matcher.holds(request)).map(|e| e.rule);
+        let first =
+            |entries: &[Entry]| entries.iter().find(|entry| entry.matcher.holds(request)).map(|e| e.rule);
         let exact = || self.exact.get(path).and_then(|entries| first(entries));
         let regex = || {
             self.regex

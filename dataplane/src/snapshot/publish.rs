@@ -49,7 +49,8 @@ impl Publisher {
     pub fn publish(&mut self, snapshot: Snapshot) -> Result<Vec<SocketAddr>, PublishError> {
         let plan = Arc::new(Plan::compile(snapshot, self.plan.as_deref(), clock::now())?);
         let ports: BTreeSet<u16> = plan.router.ports().collect();
-        let added: Vec<_> = ports.difference(&self.ports).map(|port| SocketAddr::new(self.bind, *port)).collect();
+        let added: Vec<_> =
+            ports.difference(&self.ports).map(|port| SocketAddr::new(self.bind, *port)).collect();
         for address in &added {
             probe(*address).map_err(|source| PublishError::Bind { address: *address, source })?;
         }

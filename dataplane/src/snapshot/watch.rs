@@ -74,7 +74,9 @@ fn load(path: &Path, seen: &Seen) -> Option<Result<Snapshot, LoadError>> {
     match seen {
         Seen::Missing => None,
         Seen::Unreadable(kind) => Some(Err(LoadError::Read { path: path(), source: (*kind).into() })),
-        Seen::Bytes(bytes) => Some(decode(bytes).map_err(|source| LoadError::Decode { path: path(), source })),
+        Seen::Bytes(bytes) => {
+            Some(decode(bytes).map_err(|source| LoadError::Decode { path: path(), source }))
+        }
     }
 }
 

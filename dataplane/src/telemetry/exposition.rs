@@ -27,7 +27,11 @@ fn config(page: &mut Page, metrics: &Metrics) {
     }
     page.family("gateway_worker_restarts_total", "counter", "Cores that were started anew after a panic.");
     page.sample("gateway_worker_restarts_total", "", metrics.core_restarts.load());
-    page.family("gateway_panics_total", "counter", "Client connections that ended in a panic of the gateway.");
+    page.family(
+        "gateway_panics_total",
+        "counter",
+        "Client connections that ended in a panic of the gateway.",
+    );
     page.sample("gateway_panics_total", "", metrics.sum(|core| &core.panics));
 }
 
@@ -49,7 +53,11 @@ fn retries(page: &mut Page, metrics: &Metrics) {
         let label = format!("reason=\"{}\"", cause.name());
         page.sample("gateway_retry_attempts_total", &label, metrics.sum(|core| &core.retries[index]));
     }
-    page.family("gateway_retry_suppressed_total", "counter", "Failed requests not retried any further, by reason.");
+    page.family(
+        "gateway_retry_suppressed_total",
+        "counter",
+        "Failed requests not retried any further, by reason.",
+    );
     for reason in Reason::ALL.into_iter().filter(|reason| *reason != Reason::Success) {
         let label = format!("reason=\"{}\"", reason.name());
         let value = metrics.sum(|core| &core.suppressed[reason.index()]);
@@ -63,7 +71,11 @@ fn connections(page: &mut Page, metrics: &Metrics) {
     page.family("gateway_connections", "gauge", "Open connections, by side.");
     page.sample("gateway_connections", "side=\"client\"", metrics.sum(|core| &core.client_connections));
     page.family("gateway_connections_opened_total", "counter", "Connections made, by side.");
-    page.sample("gateway_connections_opened_total", "side=\"client\"", metrics.sum(|core| &core.client_accepted));
+    page.sample(
+        "gateway_connections_opened_total",
+        "side=\"client\"",
+        metrics.sum(|core| &core.client_accepted),
+    );
     let upstream = metrics.sum(|core| &core.upstream_connected);
     page.sample("gateway_connections_opened_total", "side=\"upstream\"", upstream);
     page.family("gateway_pool_connections", "gauge", "Idle connections to backends.");

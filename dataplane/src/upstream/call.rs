@@ -1,6 +1,7 @@
 //! One exchange on one connection: the request out, the response head in, both at the same time when the body is
 //! still on its way.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -297,8 +298,17 @@ async fn next_head(mut side: Side, method: &Method) -> (Side, Result<ResponseHea
     }
 }
 
-impl std::fmt::Debug for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Sending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Done(_) => "Done",
+            Self::Running(_) => "Running",
+        })
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer").field("head", &self.head).finish_non_exhaustive()
     }
 }

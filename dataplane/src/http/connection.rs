@@ -1,0 +1,124 @@
+//! One client connection as a loop: wait, read a head, answer, again.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use super::h1::date::HttpDate;
+use super::h1::encode::{LocalResponse, error_response};
+use super::h1::request::{RequestHead, RequestParser};
+use super::request::{After, Conversation};
+use crate::clock;
+use crate::io::stream::{ReadHalf, Stream, WriteHalf};
+use crate::io::timer::{timeout, timeout_at};
+use crate::worker::core::{Core, Membership};
+
+/// A connection without a request is closed after this time.
+const IDLE_MAX: Duration = Duration::from_secs(75);
+/// A request head must be complete so long after its first byte, however it trickles in.
+const HEAD_MAX: Duration = Duration::from_secs(10);
+/// A response of our own is given up when the client does not take it by then.
+const LOCAL_WRITE_MAX: Duration = Duration::from_secs(5);
+/// Room for one read of a head.
+const READ_BYTES: usize = 8 * 1024;
+/// What a client may still send after its connection was told to end, before it is cut off.
+const LINGER_MAX_BYTES: usize = 256 * 1024;
+/// How long it may take to do so.
+const LINGER_MAX: Duration = Duration::from_secs(1);
+
+/// How the wait for a request ended.
+enum Received {
+    Request(Box<RequestHead>),
+    /// The client is done, or took too long to begin.
+    Nothing,
+    /// It sent something else than a request, or too slowly.
+    Refused(u16),
+}
+
+/// Serves a connection to its end.
+pub async fn serve(core: Rc<Core>, port: u16, mut stream: Stream, peer: SocketAddr) {
+    let socket = stream.socket();
+    let membership = core.enter(socket);
+    let conversation = Conversation { core, port, peer, socket };
+    let mut buffer = BytesMut::new();
+    loop {
+        if buffer.is_empty() && !await_bytes(&stream, &membership).await {
+            return;
+        }
+        let (mut read, mut write) = stream.split();
+        let after = match receive(&mut read, &mut buffer).await {
+            Received::Request(head) => conversation.answer(*head, read, buffer, &mut write).await,
+            Received::Nothing => return,
+            Received::Refused(status) => {
+                respond(&mut write, status, false, true).await;
+                After::Close(Some(read))
+            }
+        };
+        match after {
+            After::KeepAlive(read, rest) => match Stream::join(read, write) {
+                Some(whole) => (stream, buffer) = (whole, rest),
+                None => return,
+            },
+            After::Close(read) => return linger(read, write, socket).await,
+            After::Abort => return,
+        }
+    }
+}
+
+/// Waits without holding a buffer. False: there is nothing to wait for any more.
+async fn await_bytes(stream: &Stream, membership: &Membership) -> bool {
+    membership.set_idle(true);
+    let ready = timeout(IDLE_MAX, stream.readable()).await;
+    membership.set_idle(false);
+    matches!(ready, Ok(Ok(())))
+}
+
+async fn receive(read: &mut ReadHalf, buffer: &mut BytesMut) -> Received {
+    let mut parser = RequestParser::default();
+    let deadline = Some(clock::now() + HEAD_MAX);
+    loop {
+        match parser.parse(buffer) {
+            Ok(Some(head)) => return Received::Request(Box::new(head)),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::debug!(%error, "request refused");
+                return Received::Refused(error.status());
+            }
+        }
+        buffer.reserve(READ_BYTES);
+        match timeout_at(deadline, read.read(buffer)).await {
+            Ok(Ok(count)) if count > 0 => {}
+            Ok(Ok(_) | Err(_)) => return Received::Nothing,
+            Err(_) => return Received::Refused(408),
+        }
+    }
+}
+
+/// Answers in the name of the gateway. False: the client did not take it.
+pub(super) async fn respond(write: &mut WriteHalf, status: u16, head_only: bool, close: bool) -> bool {
+    let date = HttpDate::from_unix_seconds(clock::unix_seconds());
+    let response = error_response(&LocalResponse { status, head_only, close, date: &date });
+    matches!(timeout(LOCAL_WRITE_MAX, write.write_bytes(response)).await, Ok(Ok(())))
+}
+
+/// Closing while the client still sends would reset the connection and could cost it the answer that is on its way: so
+/// this side ends first, and what still comes is thrown away.
+async fn linger(read: Option<ReadHalf>, write: WriteHalf, socket: crate::io::stream::Socket) {
+    socket.shutdown_write();
+    let Some(mut read) = read else { return };
+    let throw_away = async {
+        let mut left = LINGER_MAX_BYTES;
+        let mut sink = BytesMut::with_capacity(READ_BYTES);
+        while let Ok(count) = read.read(&mut sink).await {
+            if count == 0 || count > left {
+                return;
+            }
+            left -= count;
+            sink.clear();
+        }
+    };
+    timeout(LINGER_MAX, throw_away).await.ok();
+    drop(write);
+}

@@ -1,0 +1,224 @@
+//! The attempts of one request, as the retry loop asks for them: an endpoint, a connection, one exchange.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use rebound_api::config::retry::Retry;
+use rebound_api::config::route::{Backend, HeaderEdits, Rule};
+
+use super::aside::{Kept, Slot, put_aside};
+use super::body::RequestBody;
+use super::h1::request::RequestHead;
+use super::hop::{RequestHop, write_request};
+use crate::clock;
+use crate::io::stream::{Stream, WriteHalf};
+use crate::io::timer::timeout_at;
+use crate::retry::attempts::Upstream;
+use crate::retry::decide::Replay;
+use crate::retry::outcome::{Failure, Outcome};
+use crate::route::matcher::RequestView;
+use crate::snapshot::plan::{Plan, Target};
+use crate::upstream::balance::choose;
+use crate::upstream::call::{Answer, Called, Request, call};
+use crate::upstream::pool::{Connection, Endpoint};
+use crate::worker::core::Core;
+
+/// A connection that is not made by then has failed.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// An attempt without a time limit of its own ends after this time.
+const ATTEMPT_MAX: Duration = Duration::from_secs(300);
+
+/// One request on its way to a Service port.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    /// The core that it runs on.
+    pub core: &'a Rc<Core>,
+    /// The client's address.
+    pub peer: IpAddr,
+    /// The client's writing half, for a 100.
+    pub client: &'a mut WriteHalf,
+    /// The request.
+    pub head: &'a RequestHead,
+    /// The plan that the request began with.
+    pub plan: Rc<Arc<Plan>>,
+    /// The rule that it matched.
+    pub rule: &'a Rule,
+    /// The backend that was drawn.
+    pub backend: &'a Backend,
+    /// The Service port.
+    pub target: &'a Target,
+    /// How it is retried.
+    pub rules: Option<&'a Retry>,
+    /// The body; none: it is lost, and the client's connection with it.
+    pub body: Option<RequestBody>,
+    /// Where it has been.
+    pub tried: Vec<SocketAddr>,
+    /// No pooled connection for the next attempt: the last one was dead.
+    pub fresh: bool,
+    /// When the current attempt began.
+    pub attempt_started: Instant,
+    /// An answer for the case that no better one comes.
+    pub aside: Slot,
+}
+
+/// An answer for the client.
+#[derive(Debug)]
+pub enum Response {
+    /// Its body is still to come.
+    Live(Box<Answer>),
+    /// It was put aside and came back.
+    Kept(Kept),
+}
+
+impl Upstream for Exchange<'_> {
+    type Response = Response;
+
+    async fn attempt(&mut self, number: u32) -> Outcome<Response> {
+        self.core.metrics().attempts.add(1);
+        let started = clock::now();
+        self.attempt_started = started;
+        let Some(endpoint) = self.choose(number) else {
+            return Outcome::Failed(Failure::NoEndpoint);
+        };
+        self.tried.push(endpoint.address);
+        let limit = started + self.attempt_limit();
+        match self.send(&endpoint, number, started, limit).await {
+            Ok(answer) => Outcome::Response {
+                status: answer.head.status,
+                request_sent: answer.request_sent,
+                response: Response::Live(Box::new(answer)),
+            },
+            Err(failure) => {
+                self.fresh = failure == Failure::Stale;
+                Outcome::Failed(failure)
+            }
+        }
+    }
+
+    fn replay(&self) -> Replay {
+        // A body that is still with an upload belongs to an answer that is final.
+        self.body.as_ref().map_or(Replay::BodyTooLarge, RequestBody::replay)
+    }
+
+    fn discard(&mut self, _status: u16, response: Response) {
+        match response {
+            Response::Live(answer) => put_aside(*answer, &self.aside),
+            Response::Kept(kept) => {
+                self.aside.replace(Some(kept));
+            }
+        }
+    }
+
+    fn recall(&mut self) -> Option<(u16, Response)> {
+        self.aside.take().map(|kept| (kept.head.status, Response::Kept(kept)))
+    }
+}
+
+impl Exchange<'_> {
+    /// A retry looks at today's endpoints: those that the request began with may be gone.
+    fn choose(&self, number: u32) -> Option<Rc<Endpoint>> {
+        let newest = self.core.plan().filter(|_| number > 1);
+        let target = newest.as_ref().and_then(|plan| plan.target_of(&self.target.cluster.service));
+        let endpoints = &target.unwrap_or(self.target).cluster.endpoints;
+        let avoid_tried = self.rules.is_none_or(|rules| rules.avoid_tried);
+        let tried: &[SocketAddr] = if avoid_tried { &self.tried } else { &[] };
+        let load = |address| self.core.pool.load(address);
+        choose(endpoints, tried, load, |n| fastrand::usize(..n))
+            .map(|address| self.core.pool.endpoint(address))
+    }
+
+    fn attempt_limit(&self) -> Duration {
+        let of_policy = self.rules.and_then(|rules| rules.per_try_timeout_ms);
+        let limits = [of_policy, self.rule.attempt_timeout_ms].into_iter().flatten();
+        limits.min().map_or(ATTEMPT_MAX, Duration::from_millis)
+    }
+
+    async fn send(
+        &mut self,
+        endpoint: &Rc<Endpoint>,
+        number: u32,
+        started: Instant,
+        limit: Instant,
+    ) -> Result<Answer, Failure> {
+        let pooled = if self.fresh { None } else { endpoint.checkout(started) };
+        let reused = pooled.is_some();
+        let connection = match pooled {
+            Some(connection) => connection,
+            None => self.connect(endpoint.address, limit.min(started + CONNECT_MAX)).await?,
+        };
+        let Some(body) = self.body.take() else {
+            return Err(Failure::ClientGone);
+        };
+        let request = Request {
+            method: &self.head.method,
+            head: self.encode(number),
+            body,
+            expects_continue: self.head.expects_continue,
+            limit,
+        };
+        let Called { result, body } = call(endpoint, connection, reused, request, self.client).await;
+        self.body = body;
+        result
+    }
+
+    async fn connect(&self, address: SocketAddr, limit: Instant) -> Result<Connection, Failure> {
+        match timeout_at(Some(limit), Stream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                self.core.metrics().upstream_connected.add(1);
+                let (read, write) = stream.split();
+                Ok(Connection { read, write, buffer: BytesMut::new() })
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%address, %error, "connect failed");
+                Err(Failure::Connect)
+            }
+            Err(_) => Err(Failure::Connect),
+        }
+    }
+
+    fn encode(&self, number: u32) -> BytesMut {
+        let tells_attempt = self.rules.is_some_and(|rules| rules.attempt_header_request);
+        let edits: [&HeaderEdits; 2] = [&self.rule.request_headers, &self.backend.request_headers];
+        let hop = RequestHop {
+            peer: self.peer,
+            scheme: "http",
+            attempt: tells_attempt.then_some(number),
+            edits: &edits,
+        };
+        let mut out = BytesMut::new();
+        write_request(self.head, &hop, &mut out);
+        out
+    }
+}
+
+impl RequestView for RequestHead {
+    fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    fn path(&self) -> &[u8] {
+        Self::path(self).as_bytes()
+    }
+
+    fn query(&self) -> Option<&[u8]> {
+        Self::query(self).map(str::as_bytes)
+    }
+
+    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        let mut values = self.fields.get_all(name);
+        let first = values.next()?;
+        let Some(second) = values.next() else {
+            return Some(Cow::Borrowed(first));
+        };
+        let joined = std::iter::once(second).chain(values).fold(first.to_vec(), |mut joined, value| {
+            joined.extend_from_slice(b", ");
+            joined.extend_from_slice(value);
+            joined
+        });
+        Some(Cow::Owned(joined))
+    }
+}

@@ -1,0 +1,338 @@
+//! One request: route it, let the retry engine make its attempts, pass the answer on.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use rebound_api::config::retry::Retry;
+use rebound_api::config::route::{Backend, HeaderEdits, Rule};
+
+use super::body::{Broken, RequestBody};
+use super::connection::respond;
+use super::exchange::{Exchange, Response};
+use super::h1::date::HttpDate;
+use super::h1::framing::BodyLength;
+use super::h1::method::Method;
+use super::h1::request::RequestHead;
+use super::h1::response::ResponseHead;
+use super::h1::version::Version;
+use super::hop::{ATTEMPT_FIELD, ResponseHop, write_response};
+use super::relay::{RelayError, relay, send_kept};
+use crate::clock::{self, CoreClock};
+use crate::io::race::{First, race};
+use crate::io::stream::{Peeked, ReadHalf, Socket, WriteHalf};
+use crate::io::timer::{sleep, timeout_at};
+use crate::retry::attempts::{Call, Deadline, DeadlineSource, Finished, attempts};
+use crate::retry::decide::{Reason, Request};
+use crate::retry::outcome::{Failure, Outcome};
+use crate::snapshot::plan::{Plan, Target};
+use crate::worker::core::Core;
+
+/// Body bytes kept for replay where no policy says how many: enough for the one free repetition.
+const REPLAY_DEFAULT_BYTES: u32 = 64 * 1024;
+/// When a waiting client is looked at for the first time.
+const GONE_CHECK_FIRST: Duration = Duration::from_millis(20);
+/// How rarely it is looked at when the wait goes on.
+const GONE_CHECK_MAX: Duration = Duration::from_millis(250);
+
+/// A client connection, as its requests see it.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    /// The core that it runs on.
+    pub(super) core: Rc<Core>,
+    /// The port that it came in by.
+    pub(super) port: u16,
+    /// The client.
+    pub(super) peer: SocketAddr,
+    /// Its socket.
+    pub(super) socket: Socket,
+}
+
+/// What becomes of a client's connection.
+#[derive(Debug)]
+pub(super) enum After {
+    /// It waits for the next request.
+    KeepAlive(ReadHalf, BytesMut),
+    /// It ends once the client has what was sent. The reading half is there unless it was lost.
+    Close(Option<ReadHalf>),
+    /// It ends at once: the client must not take what it got for a whole answer, or is gone.
+    Abort,
+}
+
+/// Where a request leads.
+struct Destination<'p> {
+    rule: &'p Rule,
+    backend: &'p Backend,
+    target: &'p Target,
+    rules: Option<&'p Retry>,
+}
+
+impl Conversation {
+    /// Answers one request.
+    pub(super) async fn answer(
+        &self,
+        head: RequestHead,
+        read: ReadHalf,
+        buffer: BytesMut,
+        write: &mut WriteHalf,
+    ) -> After {
+        let Some(plan) = self.core.plan() else {
+            let body = self.body(&head, read, buffer, None);
+            return self.answer_locally(503, &head, Some(body), write).await;
+        };
+        let destination = self.destination(&plan, &head);
+        let rules = destination.as_ref().ok().and_then(|destination| destination.rules);
+        let body = self.body(&head, read, buffer, rules);
+        match destination {
+            Ok(destination) => self.forward(&plan, &destination, &head, body, write).await,
+            Err(status) => self.answer_locally(status, &head, Some(body), write).await,
+        }
+    }
+
+    fn body(
+        &self,
+        head: &RequestHead,
+        read: ReadHalf,
+        buffer: BytesMut,
+        rules: Option<&Retry>,
+    ) -> RequestBody {
+        let limit = rules.map_or(REPLAY_DEFAULT_BYTES, |rules| rules.replay_max_bytes);
+        let mut body = RequestBody::new(&self.core, read, buffer, head.body, limit as usize);
+        body.take_arrived();
+        body
+    }
+
+    /// The rule, one of its backends by weight, and how it is retried; or the status that says why there is none.
+    fn destination<'p>(&self, plan: &'p Plan, head: &RequestHead) -> Result<Destination<'p>, u16> {
+        let rule = plan.rule(plan.router.find(self.port, head.host(), head).ok_or(404_u16)?);
+        let backend = draw(&rule.backends).ok_or(500_u16)?;
+        let target = plan.target(backend.cluster.ok_or(500_u16)?);
+        let rules = backend.retry.as_ref().or(target.cluster.retry.as_ref());
+        Ok(Destination { rule, backend, target, rules })
+    }
+
+    async fn forward(
+        &self,
+        plan: &Rc<Arc<Plan>>,
+        destination: &Destination<'_>,
+        head: &RequestHead,
+        body: RequestBody,
+        write: &mut WriteHalf,
+    ) -> After {
+        let Destination { rule, backend, target, rules } = *destination;
+        let started = clock::now();
+        let mut exchange = Exchange {
+            core: &self.core,
+            peer: self.peer.ip(),
+            client: write,
+            head,
+            plan: plan.clone(),
+            rule,
+            backend,
+            target,
+            rules,
+            body: Some(body),
+            tried: Vec::new(),
+            fresh: false,
+            attempt_started: started,
+            aside: Rc::default(),
+        };
+        let call = Call {
+            request: facts(head),
+            rules,
+            budget: target.budget.as_deref(),
+            deadline: deadline(rule, rules, started),
+        };
+        let metrics = self.core.metrics();
+        let making =
+            attempts(&call, &mut exchange, &CoreClock, fastrand::f64, |ended, _| metrics.count_retry(ended));
+        let finished = match race(making, gone(self.socket)).await {
+            First::Left(finished) => finished,
+            First::Right(()) => {
+                metrics.requests_gone.add(1);
+                return After::Abort;
+            }
+        };
+        let Finished { outcome, reason, attempts } = finished;
+        if reason != Reason::Success {
+            metrics.suppressed[reason.index()].add(1);
+        }
+        let Exchange { body, attempt_started, .. } = exchange;
+        match outcome {
+            Outcome::Response { response, .. } => {
+                let limit = response_limit(rule, call.deadline, attempt_started);
+                let attempt = rules.filter(|rules| rules.attempt_header_response).map(|_| attempts);
+                let edits: [&HeaderEdits; 2] = [&backend.response_headers, &rule.response_headers];
+                self.pass_on(response, head, body, Passing { limit, attempt, edits: &edits }, write).await
+            }
+            Outcome::Failed(failure) => self.tell_failure(failure, head, body, write).await,
+        }
+    }
+
+    async fn pass_on(
+        &self,
+        response: Response,
+        request: &RequestHead,
+        body: Option<RequestBody>,
+        passing: Passing<'_>,
+        write: &mut WriteHalf,
+    ) -> After {
+        let complete = body.as_ref().is_some_and(RequestBody::is_complete);
+        let date = HttpDate::from_unix_seconds(clock::unix_seconds());
+        let hop = ResponseHop {
+            client: request.version,
+            close: !complete || !request.keep_alive || self.core.is_draining(),
+            attempt: passing.attempt,
+            edits: passing.edits,
+            date: &date,
+        };
+        let mut out = BytesMut::new();
+        let (head, interim): (&ResponseHead, &[ResponseHead]) = match &response {
+            Response::Live(answer) => (&answer.head, &answer.interim),
+            Response::Kept(kept) => (&kept.head, &[]),
+        };
+        // A client of HTTP/1.0 does not know interim responses (RFC 9110 15.2).
+        for early in interim.iter().filter(|_| request.version == Version::Http11) {
+            write_response(early, &hop, &mut out);
+        }
+        let framing = write_response(head, &hop, &mut out);
+        let close = hop.close || framing == BodyLength::UntilClose;
+        self.core.metrics().count_request(head.status);
+        let relaying = async {
+            match response {
+                Response::Live(answer) => relay(write, *answer, out, framing).await,
+                Response::Kept(kept) => {
+                    let sent = send_kept(write, out, framing, &kept.pieces, kept.trailers.as_ref());
+                    sent.await.map(|()| None)
+                }
+            }
+        };
+        match race(timeout_at(passing.limit, relaying), gone(self.socket)).await {
+            First::Left(Ok(Ok(uploaded))) => after(close, uploaded.or(body)),
+            First::Left(Ok(Err(error))) => self.broken_off(&error),
+            First::Left(Err(_)) => After::Abort,
+            First::Right(()) => {
+                self.core.metrics().requests_gone.add(1);
+                After::Abort
+            }
+        }
+    }
+
+    fn broken_off(&self, error: &RelayError) -> After {
+        tracing::debug!(peer = %self.peer, %error, "the answer was broken off");
+        After::Abort
+    }
+
+    /// No backend answered: the gateway says so.
+    async fn tell_failure(
+        &self,
+        failure: Failure,
+        head: &RequestHead,
+        body: Option<RequestBody>,
+        write: &mut WriteHalf,
+    ) -> After {
+        let status = match (failure, body.as_ref().and_then(RequestBody::broken)) {
+            (Failure::ClientGone, Some(Broken::Malformed(_))) => 400,
+            (Failure::ClientGone, Some(Broken::TooSlow)) => 408,
+            (Failure::ClientGone, Some(Broken::Gone) | None) => {
+                self.core.metrics().requests_gone.add(1);
+                return After::Abort;
+            }
+            (failure, _) => failure.status(),
+        };
+        self.answer_locally(status, head, body, write).await
+    }
+
+    async fn answer_locally(
+        &self,
+        status: u16,
+        head: &RequestHead,
+        body: Option<RequestBody>,
+        write: &mut WriteHalf,
+    ) -> After {
+        let complete = body.as_ref().is_some_and(RequestBody::is_complete);
+        let close = !complete || !head.keep_alive || self.core.is_draining();
+        self.core.metrics().count_request(status);
+        if respond(write, status, head.method == Method::Head, close).await {
+            return after(close, body);
+        }
+        After::Abort
+    }
+}
+
+/// How an answer is passed on.
+struct Passing<'a> {
+    limit: Option<Instant>,
+    attempt: Option<u32>,
+    edits: &'a [&'a HeaderEdits],
+}
+
+fn after(close: bool, body: Option<RequestBody>) -> After {
+    match body.map(RequestBody::into_client) {
+        Some((read, rest)) if !close => After::KeepAlive(read, rest),
+        Some((read, _)) => After::Close(Some(read)),
+        None => After::Close(None),
+    }
+}
+
+/// One of the backends, each as often as its weight says; none: the weights are all zero.
+fn draw(backends: &[Backend]) -> Option<&Backend> {
+    if let [only] = backends {
+        return Some(only).filter(|backend| backend.weight > 0);
+    }
+    let total: u64 = backends.iter().map(|backend| u64::from(backend.weight)).sum();
+    if total == 0 {
+        return None;
+    }
+    let mut left = fastrand::u64(..total);
+    backends.iter().find(|backend| match left.checked_sub(u64::from(backend.weight)) {
+        Some(rest) => {
+            left = rest;
+            false
+        }
+        None => true,
+    })
+}
+
+fn facts(head: &RequestHead) -> Request<'_> {
+    let attempt =
+        head.fields.get(ATTEMPT_FIELD).and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+    Request {
+        method: head.method.as_str(),
+        idempotent: head.method.is_idempotent(),
+        has_idempotency_key: head.fields.get("idempotency-key").is_some(),
+        nested: attempt.is_some_and(|attempt: u32| attempt >= 2),
+    }
+}
+
+/// The nearer one of the route's timeout and the policy's.
+fn deadline(rule: &Rule, rules: Option<&Retry>, started: Instant) -> Option<Deadline> {
+    let of = |ms: Option<u64>, source| Some(Deadline { at: started + Duration::from_millis(ms?), source });
+    let route = of(rule.request_timeout_ms, DeadlineSource::Route);
+    let policy = of(rules.and_then(|rules| rules.total_timeout_ms), DeadlineSource::Policy);
+    [route, policy].into_iter().flatten().min_by_key(|deadline| deadline.at)
+}
+
+/// The route's timeouts run to the end of the response (GEP-1742); the policy's end with its head.
+fn response_limit(rule: &Rule, deadline: Option<Deadline>, attempt_started: Instant) -> Option<Instant> {
+    let request =
+        deadline.filter(|deadline| deadline.source == DeadlineSource::Route).map(|deadline| deadline.at);
+    let attempt = rule.attempt_timeout_ms.map(|ms| attempt_started + Duration::from_millis(ms));
+    [request, attempt].into_iter().flatten().min()
+}
+
+/// Ends when the client closes its side: like nginx and Envoy, a client that can take no more requests is taken for one
+/// that wants no answer either. Looks from time to time, because a wait for the client's next byte could not be given
+/// up again without losing it.
+async fn gone(socket: Socket) {
+    let mut pause = GONE_CHECK_FIRST;
+    loop {
+        sleep(pause).await;
+        if socket.peek() == Peeked::Closed {
+            return;
+        }
+        pause = (pause * 2).min(GONE_CHECK_MAX);
+    }
+}

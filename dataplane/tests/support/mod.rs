@@ -1,0 +1,160 @@
+//! The real binary, a snapshot of its own, and a backend that answers from a list.
+//!
+//! Each environment takes a loopback address of its own, so that tests run side by side without fixed ports.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+
+pub mod backend;
+pub mod client;
+pub mod snapshot;
+
+use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rebound_api::config::Snapshot;
+use rebound_api::config::codec::encode;
+use tempfile::TempDir;
+
+use self::client::{Client, Response};
+
+/// Everything that is waited for happens by then, or the test fails.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+pub struct TestEnv {
+    directory: TempDir,
+    bind: IpAddr,
+    admin: SocketAddr,
+    process: Child,
+}
+
+pub struct Options {
+    pub workers: u16,
+}
+
+impl TestEnv {
+    /// A data plane that serves `snapshot`.
+    pub fn start(snapshot: &Snapshot) -> Self {
+        Self::start_with(snapshot, &Options { workers: 1 })
+    }
+
+    pub fn start_with(snapshot: &Snapshot, options: &Options) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("snapshot"), encode(snapshot).unwrap()).unwrap();
+        let env = Self::spawn(directory, own_address(), options);
+        env.await_generation(snapshot.generation.0);
+        env
+    }
+
+    fn spawn(directory: TempDir, bind: IpAddr, options: &Options) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_rebound-dataplane"))
+            .arg("--snapshot")
+            .arg(directory.path().join("snapshot"))
+            .args(["--admin", "127.0.0.1:0", "--bind", &bind.to_string()])
+            .args(["--workers", &options.workers.to_string(), "--log", "warn"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let first = lines.next().unwrap().unwrap();
+        let admin = first.strip_prefix("admin=").unwrap().parse().unwrap();
+        // Read on, so that the process never blocks on a full pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { directory, bind, admin, process }
+    }
+
+    pub fn address(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.bind, port)
+    }
+
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.process.id()).unwrap()
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(self.address(snapshot::PORT))
+    }
+
+    /// One request on a connection of its own.
+    pub fn send(&self, request: &str) -> Response {
+        self.client().send(request)
+    }
+
+    pub fn get(&self, path: &str) -> Response {
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n"))
+    }
+
+    /// Replaces the snapshot by rename and waits until it is served.
+    pub fn publish(&self, snapshot: &Snapshot) {
+        self.write(&encode(snapshot).unwrap());
+        self.await_generation(snapshot.generation.0);
+    }
+
+    /// Replaces the file by rename, whatever the bytes are.
+    pub fn write(&self, bytes: &[u8]) {
+        let next = self.directory.path().join("next");
+        std::fs::write(&next, bytes).unwrap();
+        std::fs::rename(next, self.directory.path().join("snapshot")).unwrap();
+    }
+
+    pub fn admin(&self, path: &str) -> Response {
+        Client::connect(self.admin).send(&format!("GET {path} HTTP/1.1\r\nhost: admin\r\n\r\n"))
+    }
+
+    pub fn generation(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.admin("/generation").body).unwrap()
+    }
+
+    /// The value of a metric; the name includes its labels.
+    pub fn metric(&self, name: &str) -> u64 {
+        let page = String::from_utf8(self.admin("/metrics").body).unwrap();
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in:\n{page}")).parse().unwrap()
+    }
+
+    pub fn await_metric(&self, name: &str, wanted: u64) {
+        await_that(&format!("{name} is {wanted}"), || self.metric(name) == wanted);
+    }
+
+    pub fn await_generation(&self, wanted: u64) {
+        await_that("the generation is active", || self.generation()["generation"] == wanted);
+    }
+
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid()), signal).unwrap();
+    }
+
+    /// Waits for the process to end by itself.
+    pub fn await_exit(&mut self) -> std::process::ExitStatus {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the process did not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for TestEnv {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// Polls until the condition holds.
+#[track_caller]
+pub fn await_that(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A loopback address that no other test uses.
+pub fn own_address() -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(127, fastrand::u8(1..), fastrand::u8(..), fastrand::u8(1..255)))
+}
