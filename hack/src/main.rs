@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hack::{backend, cleanup, demo, deny_io_uring, say};
+use hack::{backend, cleanup, demo, deny_io_uring, generate, promises, say, test, tidy};
 
 /// The scripts of the project. A newcomer needs `demo` and `test`.
 #[derive(Debug, Parser)]
@@ -17,6 +17,14 @@ struct Cli {
 enum Verb {
     /// Play the seed's page on this machine: a flaky backend, with and without the RetryPolicy.
     Demo(demo::Args),
+    /// Run every check and test; with io_uring and without.
+    Test(test::Args),
+    /// List the numbered promises that have no passing test.
+    Promises(promises::Args),
+    /// Write the generated files: CRDs and reference pages.
+    Gen(generate::Args),
+    /// Check the house rules.
+    Tidy,
     /// Run the scripted backend by itself.
     Backend(backend::Args),
     /// Run a command with io_uring forbidden, as it is in most containers.
@@ -39,6 +47,10 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     cleanup::on_signals()?;
     match verb {
         Verb::Demo(args) => demo::run(&args),
+        Verb::Test(args) => test::run(&args),
+        Verb::Promises(args) => promises::run(&args),
+        Verb::Gen(args) => generate::run(&args),
+        Verb::Tidy => tidy::run(),
         Verb::Backend(args) => backend::run(&args).map(|()| ExitCode::SUCCESS),
         Verb::DenyIoUring(args) => deny_io_uring::run(&args).map(|()| ExitCode::SUCCESS),
     }

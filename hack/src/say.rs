@@ -31,3 +31,8 @@ pub fn warn(what: &str) {
 pub fn result(line: &str) {
     println!("{line}");
 }
+
+/// A line that somebody else wrote.
+pub fn quote(line: &str) {
+    eprintln!("    | {line}");
+}

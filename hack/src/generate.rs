@@ -1,0 +1,60 @@
+//! Everything that is generated and checked in: the CRDs, and the reference pages of the docs.
+//!
+//! The source is always the `api` crate. Nobody edits these files; a tidy rule fails when they are stale.
+
+use std::fs;
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::programs::workspace;
+use crate::say;
+
+/// Writes the generated files.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Write nothing; fail when a file is stale.
+    #[arg(long)]
+    check: bool,
+}
+
+/// A file as it should be.
+struct Generated {
+    path: String,
+    text: String,
+}
+
+/// `cargo xtask gen`.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let stale = stale()?;
+    for path in &stale {
+        say::result(&format!("{} {path}", if args.check { "stale:" } else { "written:" }));
+    }
+    if args.check && !stale.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    for file in all()?.iter().filter(|file| stale.contains(&file.path)) {
+        let path = workspace().join(&file.path);
+        fs::create_dir_all(path.parent().context("a file in a folder")?)?;
+        fs::write(&path, &file.text).with_context(|| format!("write {}", file.path))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The generated files that differ from what the sources say.
+///
+/// # Errors
+/// When they cannot be generated.
+pub fn stale() -> anyhow::Result<Vec<String>> {
+    let differs = |file: &Generated| {
+        fs::read_to_string(workspace().join(&file.path)).ok().as_deref() != Some(file.text.as_str())
+    };
+    Ok(all()?.into_iter().filter(differs).map(|file| file.path).collect())
+}
+
+fn all() -> anyhow::Result<Vec<Generated>> {
+    Ok(Vec::new())
+}

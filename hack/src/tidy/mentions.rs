@@ -1,0 +1,343 @@
+//! The paths that a Rust file mentions, in `use` trees and in expressions, each from its crate on.
+//!
+//! Pure, and a lexer rather than a parser: comments, strings and `#[cfg(test)]` items do not count, macros do.
+
+/// A path, with the line where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mention {
+    pub(super) path: Vec<String>,
+    pub(super) line: usize,
+}
+
+/// A path that `use` brings in, and the name that it gets.
+struct Import {
+    mention: Mention,
+    name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Token {
+    text: String,
+    line: usize,
+}
+
+/// All paths of two or more segments, and every `use`, with `crate`, `self` and `super` resolved for `module`.
+pub(super) fn mentions(module: &[String], text: &str) -> Vec<Mention> {
+    let tokens = without_tests(&tokens(text));
+    let (mut imports, mut found) = (Vec::new(), Vec::new());
+    let mut at = 0;
+    while at < tokens.len() {
+        if tokens[at].text == "use" {
+            at = use_tree(&tokens, at + 1, &[], &mut imports);
+        } else if is_name(&tokens[at].text) && text_at(&tokens, at + 1) == "::" {
+            at = path(&tokens, at, &mut found);
+        } else {
+            at += 1;
+        }
+    }
+    for mention in &mut found {
+        mention.path = spell_out(&mention.path, &imports);
+    }
+    found.extend(imports.into_iter().map(|import| import.mention));
+    for mention in &mut found {
+        mention.path = resolve(module, &mention.path);
+    }
+    found
+}
+
+/// `net::TcpStream` after `use std::net` is `std::net::TcpStream`.
+fn spell_out(path: &[String], imports: &[Import]) -> Vec<String> {
+    let import = imports.iter().find(|import| import.name == path[0]);
+    import.map_or_else(|| path.to_vec(), |import| [&import.mention.path, &path[1..]].concat())
+}
+
+fn text_at(tokens: &[Token], at: usize) -> &str {
+    tokens.get(at).map_or("", |token| token.text.as_str())
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+}
+
+/// `a::b::c` in an expression or a type; returns where it ends.
+fn path(tokens: &[Token], mut at: usize, found: &mut Vec<Mention>) -> usize {
+    let line = tokens[at].line;
+    let mut path = vec![tokens[at].text.clone()];
+    at += 1;
+    while text_at(tokens, at) == "::" && is_name(text_at(tokens, at + 1)) {
+        path.push(tokens[at + 1].text.clone());
+        at += 2;
+    }
+    found.push(Mention { path, line });
+    at.max(1)
+}
+
+/// `a::{b, c::d as e, *}` after `use`, or within braces; returns where it ends.
+fn use_tree(tokens: &[Token], mut at: usize, before: &[String], found: &mut Vec<Import>) -> usize {
+    let mut path = before.to_vec();
+    let mut alias = None;
+    let line = tokens.get(at).map_or(0, |token| token.line);
+    while at < tokens.len() {
+        match text_at(tokens, at) {
+            "::" => at += 1,
+            "{" => return use_group(tokens, at + 1, &path, found),
+            "as" => {
+                alias = Some(text_at(tokens, at + 1).to_owned());
+                at += 2;
+            }
+            name if is_name(name) || name == "*" => {
+                path.push(name.to_owned());
+                at += 1;
+            }
+            _ => break,
+        }
+    }
+    // `use a::{self}` brings in `a`.
+    if path.len() > 1 && path.last().is_some_and(|name| name == "self") {
+        path.pop();
+    }
+    let name = alias.or_else(|| path.last().cloned()).unwrap_or_default();
+    if !path.is_empty() {
+        found.push(Import { mention: Mention { path, line }, name });
+    }
+    at
+}
+
+fn use_group(tokens: &[Token], mut at: usize, path: &[String], found: &mut Vec<Import>) -> usize {
+    while at < tokens.len() && text_at(tokens, at) != "}" {
+        let end = use_tree(tokens, at, path, found);
+        // A token that no tree begins with, such as the comma: step over it.
+        at = if end == at || text_at(tokens, end) == "," { end + 1 } else { end };
+    }
+    at + 1
+}
+
+fn resolve(module: &[String], path: &[String]) -> Vec<String> {
+    let mut base = match path.first().map(String::as_str) {
+        Some("crate") => module[..1].to_vec(),
+        Some("self" | "super") => module.to_vec(),
+        _ => Vec::new(),
+    };
+    for segment in path {
+        match segment.as_str() {
+            "super" => drop(base.pop()),
+            "crate" | "self" => {}
+            name => base.push(name.trim_start_matches("rebound_").to_owned()),
+        }
+    }
+    base
+}
+
+/// Leaves out every item behind `#[cfg(test)]`.
+fn without_tests(tokens: &[Token]) -> Vec<Token> {
+    const TEST: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let mut kept = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let here = tokens[at..].iter().map(|token| token.text.as_str());
+        if here.take(TEST.len()).eq(TEST) {
+            at = end_of_item(tokens, at + TEST.len());
+        } else {
+            kept.push(tokens[at].clone());
+            at += 1;
+        }
+    }
+    kept
+}
+
+fn end_of_item(tokens: &[Token], mut at: usize) -> usize {
+    let mut depth = 0_usize;
+    while at < tokens.len() {
+        match text_at(tokens, at) {
+            "{" => depth += 1,
+            "}" if depth <= 1 => return at + 1,
+            "}" => depth -= 1,
+            ";" if depth == 0 => return at + 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    at
+}
+
+fn tokens(text: &str) -> Vec<Token> {
+    let mut lexer = Lexer { rest: text, line: 1 };
+    let mut tokens = Vec::new();
+    while !lexer.rest.is_empty() {
+        let line = lexer.line;
+        if let Some(text) = lexer.next() {
+            tokens.push(Token { text, line });
+        }
+    }
+    tokens
+}
+
+struct Lexer<'a> {
+    rest: &'a str,
+    line: usize,
+}
+
+impl Lexer<'_> {
+    /// The next name or sign; nothing for space, comments and literals.
+    fn next(&mut self) -> Option<String> {
+        let length = self.blank();
+        if length > 0 {
+            self.take(length);
+            return None;
+        }
+        let name = self.rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(self.rest.len());
+        let length = match self.rest {
+            rest if name > 0 => name.min(rest.len()),
+            rest if rest.starts_with("::") => 2,
+            rest => rest.chars().next().map_or(1, char::len_utf8),
+        };
+        Some(self.take(length))
+    }
+
+    fn take(&mut self, length: usize) -> String {
+        let (taken, rest) = self.rest.split_at(length.min(self.rest.len()));
+        self.line += taken.matches('\n').count();
+        self.rest = rest;
+        taken.to_owned()
+    }
+
+    /// How much of what comes next says nothing.
+    fn blank(&self) -> usize {
+        let rest = self.rest;
+        let space = rest.len() - rest.trim_start().len();
+        match rest {
+            _ if space > 0 => space,
+            _ if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            _ if rest.starts_with("/*") => block_comment(rest),
+            _ if rest.starts_with('"') => quoted(rest),
+            _ if rest.starts_with("b\"") => 1 + quoted(&rest[1..]),
+            _ if rest.starts_with(['r', 'b']) => raw_string(rest),
+            _ if rest.starts_with('\'') => character(rest),
+            _ => 0,
+        }
+    }
+}
+
+/// Rust's block comments nest.
+fn block_comment(rest: &str) -> usize {
+    let (mut depth, mut at) = (0_usize, 0);
+    while at < rest.len() {
+        let here = &rest.as_bytes()[at..];
+        if here.starts_with(b"/*") {
+            depth += 1;
+            at += 2;
+        } else if here.starts_with(b"*/") {
+            depth -= 1;
+            at += 2;
+            if depth == 0 {
+                return at;
+            }
+        } else {
+            at += 1;
+        }
+    }
+    rest.len()
+}
+
+fn quoted(rest: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in rest.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    rest.len()
+}
+
+/// `r"…"`, `br#"…"#`; 0 when it is only a name that begins so.
+fn raw_string(rest: &str) -> usize {
+    let prefix = if rest.starts_with("br") { 2 } else { 1 };
+    if !rest[..prefix].ends_with('r') {
+        return 0;
+    }
+    let hashes = rest[prefix..].bytes().take_while(|byte| *byte == b'#').count();
+    let open = prefix + hashes;
+    if rest.as_bytes().get(open) != Some(&b'"') {
+        return 0;
+    }
+    let close = format!("\"{}", "#".repeat(hashes));
+    rest[open + 1..].find(&close).map_or(rest.len(), |at| open + 1 + at + close.len())
+}
+
+/// `'a'`, `'\n'`; for a lifetime only its apostrophe.
+fn character(rest: &str) -> usize {
+    let mut chars = rest.char_indices().skip(1);
+    match chars.next() {
+        Some((_, '\\')) => rest[3.min(rest.len())..].find('\'').map_or(1, |at| at + 4),
+        Some((at, inner)) if rest[at + inner.len_utf8()..].starts_with('\'') => at + inner.len_utf8() + 1,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(module: &str, text: &str) -> Vec<String> {
+        let module: Vec<_> = module.split("::").map(str::to_owned).collect();
+        mentions(&module, text).into_iter().map(|mention| mention.path.join("::")).collect()
+    }
+
+    #[test]
+    fn use_trees_are_spelled_out() {
+        let text = "use std::{fs, net::{TcpStream, UdpSocket as U}, fmt::*};\npub(crate) use kube;";
+        let expected = ["std::fs", "std::net::TcpStream", "std::net::UdpSocket", "std::fmt::*", "kube"];
+        assert_eq!(paths("operator::build", text), expected);
+    }
+
+    #[test]
+    fn paths_in_expressions_and_types_count() {
+        let text = "fn f(x: kube::Client) -> u8 { let y = std::fs::read::<u8>(x)?; y.len() }";
+        assert_eq!(paths("operator::build", text), ["kube::Client", "std::fs::read"]);
+    }
+
+    #[test]
+    fn relative_paths_are_resolved() {
+        let text = "use super::budget; use crate::io::Stream; use self::inner::X; use rebound_api::config;";
+        let expected = [
+            "dataplane::retry::budget",
+            "dataplane::io::Stream",
+            "dataplane::retry::decide::inner::X",
+            "api::config",
+        ];
+        assert_eq!(paths("dataplane::retry::decide", text), expected);
+    }
+
+    #[test]
+    fn imported_names_are_spelled_out() {
+        let text =
+            "use std::{net::{self as n}, fs::{self}}; fn f() { n::TcpStream::connect(x); fs::read(y); }";
+        let expected = ["std::net::TcpStream::connect", "std::fs::read", "std::net", "std::fs"];
+        assert_eq!(paths("operator::build", text), expected);
+    }
+
+    #[test]
+    fn comments_strings_and_tests_do_not_count() {
+        let text = r##"
+            // use kube::Client;
+            /* monoio::spawn /* nested */ kube::X */
+            const A: &str = "kube::Client \" std::fs::x";
+            const B: &str = r#"kube::Api "quoted" "#;
+            const C: char = '"'; const D: char = '\''; fn f<'a>(x: &'a str) {}
+            #[cfg(test)]
+            mod tests { use tokio::time; fn g() { std::fs::read("x"); } }
+            use serde::Serialize;
+        "##;
+        assert_eq!(paths("dataplane::route", text), ["serde::Serialize"]);
+    }
+
+    #[test]
+    fn lines_are_counted_through_literals() {
+        let module = ["dataplane".to_owned()];
+        let text = "const A: &str = \"a\nb\";\n/* x\n */\nuse monoio::spawn;";
+        assert_eq!(mentions(&module, text)[0].line, 5);
+    }
+}
