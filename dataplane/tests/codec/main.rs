@@ -1,6 +1,15 @@
 //! The HTTP/1.1 codec as its callers see it: what it takes, what it refuses, what it passes on.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may fail the test"
+)]
+
 mod bodies;
+mod hyper_oracle;
+mod properties;
 mod requests;
 mod responses;
 mod support;

@@ -353,7 +353,7 @@ fn connection_options_have_a_limit() {
     let options = |count: usize| post(&format!("Connection: a{}", ",a".repeat(count - 1)));
     accept(options(CONNECTION_OPTIONS_MAX));
     refuse(options(CONNECTION_OPTIONS_MAX + 1), 400);
-    refuse(post(&"Connection: a,\r\n".repeat(CONNECTION_OPTIONS_MAX / 2 + 1).trim_end()), 400);
+    refuse(post("Connection: a,\r\n".repeat(CONNECTION_OPTIONS_MAX / 2 + 1).trim_end()), 400);
 }
 
 #[test]
