@@ -4,7 +4,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -197,7 +197,7 @@ impl Supervisor {
 
     fn start_watch(&self) -> Result<(), Fatal> {
         let (path, events) = (self.cli.snapshot.clone(), self.events.clone());
-        spawn_thread("snapshot".into(), move || watch_snapshot(path, &events)).map(drop)
+        spawn_thread("snapshot".into(), move || watch_snapshot(&path, &events)).map(drop)
     }
 
     fn start_signals(&self, signals: SigSet) -> Result<(), Fatal> {
@@ -239,9 +239,9 @@ impl Supervisor {
     }
 }
 
-fn watch_snapshot(path: PathBuf, events: &flume::Sender<Event>) {
+fn watch_snapshot(path: &Path, events: &flume::Sender<Event>) {
     let report = |loaded| events.send(Event::Loaded(loaded)).is_ok();
-    if let Err(error) = watch(&path, report) {
+    if let Err(error) = watch(path, report) {
         events.send(Event::WatchEnded(error)).ok();
     }
 }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -21,7 +20,7 @@ use crate::retry::attempts::Upstream;
 use crate::retry::decide::Replay;
 use crate::retry::outcome::{Failure, Outcome};
 use crate::route::matcher::RequestView;
-use crate::snapshot::plan::{Plan, Target};
+use crate::snapshot::plan::Target;
 use crate::upstream::balance::choose;
 use crate::upstream::call::{Answer, Called, Request, call};
 use crate::upstream::pool::{Connection, Endpoint};
@@ -43,8 +42,6 @@ pub struct Exchange<'a> {
     pub client: &'a mut WriteHalf,
     /// The request.
     pub head: &'a RequestHead,
-    /// The plan that the request began with.
-    pub plan: Rc<Arc<Plan>>,
     /// The rule that it matched.
     pub rule: &'a Rule,
     /// The backend that was drawn.

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -86,7 +85,7 @@ impl Conversation {
         let rules = destination.as_ref().ok().and_then(|destination| destination.rules);
         let body = self.body(&head, read, buffer, rules);
         match destination {
-            Ok(destination) => self.forward(&plan, &destination, &head, body, write).await,
+            Ok(destination) => self.forward(&destination, &head, body, write).await,
             Err(status) => self.answer_locally(status, &head, Some(body), write).await,
         }
     }
@@ -115,7 +114,6 @@ impl Conversation {
 
     async fn forward(
         &self,
-        plan: &Rc<Arc<Plan>>,
         destination: &Destination<'_>,
         head: &RequestHead,
         body: RequestBody,
@@ -128,7 +126,6 @@ impl Conversation {
             peer: self.peer.ip(),
             client: write,
             head,
-            plan: plan.clone(),
             rule,
             backend,
             target,

@@ -148,7 +148,7 @@ impl Paths {
                 match &wanted.path {
                     PathMatch::Exact(path) => self.exact.entry(path.clone().into()).or_default().push(entry),
                     PathMatch::Prefix(path) => {
-                        self.prefix.entry(path.clone().into()).or_default().push(entry)
+                        self.prefix.entry(path.clone().into()).or_default().push(entry);
                     }
                     PathMatch::Regex(text) => {
                         self.regex.push((compile_regex(text).map_err(bad)?, text.len(), entry));

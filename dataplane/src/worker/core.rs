@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -20,12 +21,16 @@ pub struct Core {
     pub pool: Pool,
     index: usize,
     metrics: Arc<Metrics>,
-    // Two layers: requests clone the inner `Rc`, so that cores do not fight over the counter of the `Arc`.
-    plan: RefCell<Option<Rc<Arc<Plan>>>>,
+    plan: RefCell<Option<Rc<CorePlan>>>,
     draining: Cell<bool>,
     clients: RefCell<HashMap<u64, Client>>,
     next_client: Cell<u64>,
 }
+
+/// A plan as one core holds it. Requests clone the `Rc` around this, so that cores do not fight over the counter of
+/// the `Arc` inside.
+#[derive(Debug)]
+pub struct CorePlan(Arc<Plan>);
 
 /// A client connection as draining sees it.
 #[derive(Debug)]
@@ -68,7 +73,7 @@ impl Core {
     }
 
     /// The plan for a request that begins now; none: there is no configuration yet.
-    pub fn plan(&self) -> Option<Rc<Arc<Plan>>> {
+    pub fn plan(&self) -> Option<Rc<CorePlan>> {
         self.plan.borrow().clone()
     }
 
@@ -76,7 +81,7 @@ impl Core {
     pub fn set_plan(&self, plan: Arc<Plan>) {
         let generation = plan.generation;
         self.pool.retain(&plan.endpoints().collect::<HashSet<_>>());
-        self.plan.replace(Some(Rc::new(plan)));
+        self.plan.replace(Some(Rc::new(CorePlan(plan))));
         self.metrics().generation.set(generation.0);
     }
 
@@ -110,6 +115,14 @@ impl Core {
         for client in self.clients.borrow().values().filter(|client| client.idle.get()) {
             client.socket.shutdown_read();
         }
+    }
+}
+
+impl Deref for CorePlan {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.0
     }
 }
 

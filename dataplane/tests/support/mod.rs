@@ -2,6 +2,14 @@
 //!
 //! Each environment takes a loopback address of its own, so that tests run side by side without fixed ports.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    missing_debug_implementations,
+    reason = "a test fails by panicking"
+)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run off the cores")]
 
 pub mod backend;
 pub mod client;
