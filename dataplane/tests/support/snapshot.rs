@@ -94,7 +94,7 @@ pub trait Verbs: Sized {
 }
 
 impl Verbs for Snapshot {
-    fn with(mut self, change: impl FnOnce(&mut Snapshot)) -> Self {
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
     }
