@@ -1,0 +1,42 @@
+//! Wiring: which rooms a command needs, and what it prints and returns.
+
+mod fleet;
+mod once;
+mod run;
+mod screen;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use rebound_api::name::ServicePort;
+
+use crate::cli::Command;
+use crate::observe::files::Settings;
+
+/// Something that the user wrote is not valid.
+pub const NOT_VALID: u8 = 1;
+/// The command could not do its work.
+pub const USAGE_OR_IO: u8 = 2;
+
+/// The controller name of this operator; a GatewayClass that carries it is ours.
+const CONTROLLER: &str = "gateway.flomesh.io/rebound";
+/// The GatewayClass that exists without being defined.
+const CLASS: &str = "fsm";
+
+/// Carries out a command. An error means that it could not do its work: exit code [`USAGE_OR_IO`].
+pub fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(args) => run::run(args),
+        Command::Render(args) => once::render(args),
+        Command::Validate(args) => once::validate(args),
+        Command::Crds => once::crds(),
+        Command::Controller => bail!("`controller` is not in this build; `run` serves the Gateways of files"),
+        Command::Agent => bail!("`agent` is not in this build; `run` serves the Gateways of files"),
+    }
+}
+
+fn settings(paths: Vec<PathBuf>, namespace: String, backends: Vec<(ServicePort, SocketAddr)>) -> Settings {
+    Settings { paths, namespace, backends, controller: CONTROLLER.into(), class: CLASS.into() }
+}

@@ -1,0 +1,64 @@
+//! The commands that look once: `render`, `validate`, `crds`.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::{NOT_VALID, USAGE_OR_IO, screen, settings};
+use crate::apply::Sink;
+use crate::apply::files::Folder;
+use crate::cli::{Output, Render, Validate};
+use crate::controller;
+use crate::observe::Source;
+use crate::observe::files::{Files, Finding, Severity};
+use crate::validate::object;
+
+/// Writes snapshots and status of whatever is valid, and tells about the rest.
+pub(super) fn render(args: Render) -> anyhow::Result<ExitCode> {
+    let settings = settings(args.paths, args.objects.namespace, args.objects.backends);
+    let mut source = Source::Files(Files::new(settings));
+    let mut sink = Sink::Files(Folder::open(args.out)?);
+    let round = controller::reconcile(&mut source, &mut sink)?;
+    round.findings.iter().for_each(screen::line);
+    Ok(exit_code(&round.findings))
+}
+
+/// Prints every violation and warning.
+pub(super) fn validate(args: Validate) -> anyhow::Result<ExitCode> {
+    let paths = args.paths.into_iter().chain(args.filename).collect();
+    let mut files = Files::new(settings(paths, args.namespace, Vec::new()));
+    let findings = files.observe(object::admit).findings;
+    match args.output {
+        Output::Text => findings.iter().for_each(screen::line),
+        Output::Json => screen::line(as_json(&findings)),
+    }
+    Ok(exit_code(&findings))
+}
+
+/// Prints the CustomResourceDefinitions as one YAML stream.
+pub(super) fn crds() -> anyhow::Result<ExitCode> {
+    anyhow::bail!("`crds` is not in this build")
+}
+
+fn exit_code(findings: &[Finding]) -> ExitCode {
+    let worst = findings.iter().map(|it| it.severity).min();
+    match worst {
+        Some(Severity::Unreadable) => ExitCode::from(USAGE_OR_IO),
+        Some(Severity::Error) => ExitCode::from(NOT_VALID),
+        Some(Severity::Warning | Severity::Skipped) | None => ExitCode::SUCCESS,
+    }
+}
+
+fn as_json(findings: &[Finding]) -> serde_json::Value {
+    let finding = |it: &Finding| {
+        json!({
+            "severity": it.severity.as_str(),
+            "file": it.file.display().to_string(),
+            "line": it.line,
+            "path": it.path,
+            "message": it.message,
+        })
+    };
+    let valid = findings.iter().all(|it| it.severity > Severity::Error);
+    json!({ "valid": valid, "findings": findings.iter().map(finding).collect::<Vec<_>>() })
+}

@@ -1,0 +1,148 @@
+//! The command line, as `interfaces.md` has it. Parsing only: what a command does is in `app`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rebound_api::name::ServicePort;
+
+/// The address that Gateways listen on in files mode.
+pub const BIND_DEFAULT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Rebound: the Kubernetes gateway that gets retries right.
+#[derive(Debug, Parser)]
+#[command(name = "rebound-operator", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to log, such as `info` or `rebound_operator=debug`
+    #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the Gateways of files, and follow every change of them, until SIGTERM
+    Run(Run),
+    /// Write the snapshots and the status of files once
+    Render(Render),
+    /// Print everything that is wrong with files, as FILE:LINE: PATH: message
+    ///
+    /// Exits with 0 if all is valid, 1 if something is not, 2 if a file cannot be read.
+    Validate(Validate),
+    /// Print the CustomResourceDefinitions
+    Crds,
+    /// Not in this build
+    #[command(hide = true)]
+    Controller,
+    /// Not in this build
+    #[command(hide = true)]
+    Agent,
+}
+
+/// Which objects.
+#[derive(Debug, Args)]
+pub struct Objects {
+    /// Fills in a missing metadata.namespace
+    #[arg(short, long, default_value = "default", value_name = "NS")]
+    pub namespace: String,
+    /// An endpoint of a Service port; also declares the Service and its port
+    #[arg(long = "backend", value_name = "NS/SVC:PORT=HOST:PORT", value_parser = backend)]
+    pub backends: Vec<(ServicePort, SocketAddr)>,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Files and folders of manifests
+    #[arg(short = 'f', long = "filename", required = true, num_args = 1.., value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub objects: Objects,
+    /// The address that Gateways listen on; their ports are taken as written
+    #[arg(long, default_value_t = BIND_DEFAULT, value_name = "ADDR")]
+    pub bind: IpAddr,
+    /// Where snapshots and status.yaml go [default: a temporary folder]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The data plane [default: rebound-dataplane beside this program]
+    #[arg(long, env = "REBOUND_DATAPLANE", value_name = "BIN")]
+    pub dataplane: Option<PathBuf>,
+    /// The admin address of the first Gateway's data plane [default: a free port of 127.0.0.1]
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub struct Render {
+    /// Files and folders of manifests
+    #[arg(short = 'f', long = "filename", required = true, num_args = 1.., value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub objects: Objects,
+    /// Where snapshots and status.yaml go
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// Files and folders of manifests
+    #[arg(value_name = "PATH", required_unless_present = "filename")]
+    pub paths: Vec<PathBuf>,
+    /// The same, as kubectl spells it
+    #[arg(short, long, num_args = 1.., value_name = "PATH")]
+    pub filename: Vec<PathBuf>,
+    /// Fills in a missing metadata.namespace
+    #[arg(short, long, default_value = "default", value_name = "NS")]
+    pub namespace: String,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// One line for each finding
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// `localhost` stands for 127.0.0.1; no other name is looked up, as none is in a cluster.
+fn backend(text: &str) -> Result<(ServicePort, SocketAddr), String> {
+    let (port, endpoint) = text.split_once('=').ok_or("is not of the form NS/SVC:PORT=HOST:PORT")?;
+    let port = port.parse::<ServicePort>().map_err(|error| error.to_string())?;
+    let address = endpoint.replacen("localhost:", "127.0.0.1:", 1);
+    let wrong = |_| format!("`{endpoint}` is not an IP address and a port such as 127.0.0.1:9000");
+    let address: SocketAddr = address.parse().map_err(wrong)?;
+    if address.port() == 0 {
+        return Err(format!("`{endpoint}` has no port that can be reached"));
+    }
+    Ok((port, address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_backend_is_a_service_port_and_an_endpoint() {
+        let (port, endpoint) = backend("server/fortio:8080=localhost:9000").unwrap();
+        assert_eq!(
+            (port.to_string().as_str(), endpoint.to_string().as_str()),
+            ("server/fortio:8080", "127.0.0.1:9000")
+        );
+        assert!(backend("server/fortio:8080=[::1]:9000").is_ok());
+        for text in
+            ["server/fortio:8080", "fortio:8080=1.2.3.4:80", "a/b:1=example.com:80", "a/b:1=1.2.3.4:0"]
+        {
+            assert!(backend(text).is_err(), "{text}");
+        }
+    }
+}

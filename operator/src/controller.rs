@@ -1,0 +1,31 @@
+//! One round of the walk. The table of contents of this crate: each line is a room.
+
+use crate::apply::{ApplyError, Sink};
+use crate::build::{self, Applied, Desired};
+use crate::observe::Source;
+use crate::observe::files::Finding;
+use crate::status::conditions;
+use crate::status::document::StatusList;
+use crate::translate;
+use crate::validate;
+
+/// What a round did.
+#[derive(Debug)]
+pub struct Round {
+    pub gateways: Vec<Desired<Applied>>,
+    pub status: StatusList,
+    pub findings: Vec<Finding>,
+}
+
+/// Looks at what exists and makes everything so.
+pub fn reconcile(source: &mut Source, sink: &mut Sink) -> Result<Round, ApplyError> {
+    let seen = source.observe(validate::object::admit);
+    let (accepted, verdicts) = validate::world(&seen.world);
+    let snapshots = translate::snapshots(&seen.world, &accepted);
+    let prepared = build::resources(snapshots, sink.current());
+    let applied = sink.apply(prepared)?;
+    let statuses = conditions::statuses(&verdicts, &applied);
+    let status = StatusList::new(statuses, &seen.findings, verdicts.notes);
+    sink.write_status(&status)?;
+    Ok(Round { gateways: applied, status, findings: seen.findings })
+}

@@ -1,0 +1,19 @@
+//! The operator: turns Gateway API objects and RetryPolicies into data planes and their snapshots.
+//!
+//! ```text
+//! observe -> validate -> translate -> build -> apply (+ status)
+//! ```
+//!
+//! IO at the two ends, plain values between; `controller` is the table of contents. Absent: request handling of any
+//! kind. The data plane is another program, and all it gets from here is a snapshot file.
+
+pub mod app;
+pub mod apply;
+pub mod build;
+pub mod cli;
+pub mod controller;
+pub mod observe;
+pub mod status;
+pub mod telemetry;
+pub mod translate;
+pub mod validate;

@@ -1,0 +1,84 @@
+//! What exists, as plain data: the input of every pure room.
+//!
+//! Absent: clients, files, clocks. Objects are as users wrote them; nothing here is known to be valid.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use core::net::SocketAddr;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::jiff::Timestamp;
+use rebound_api::crd::gateway::Gateway;
+use rebound_api::crd::gateway_class::GatewayClass;
+use rebound_api::crd::http_route::HttpRoute;
+use rebound_api::crd::reference_grant::ReferenceGrant;
+use rebound_api::name::{BadName, ObjectKey, ServicePort};
+use serde_json::Value;
+
+/// Everything that was observed at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// The controller name of this operator; GatewayClasses of other controllers are left alone.
+    pub controller: String,
+    /// True in files mode: all Gateways listen on the same address, so that their ports must differ.
+    pub one_address: bool,
+    pub classes: Vec<GatewayClass>,
+    /// Oldest first, as the next two.
+    pub gateways: Vec<Observed<Gateway>>,
+    pub routes: Vec<Observed<HttpRoute>>,
+    /// As written: `api::crd` reports every mistake only on the text of the user.
+    pub policies: Vec<Observed<Value>>,
+    pub grants: Vec<Observed<ReferenceGrant>>,
+    pub services: BTreeMap<ObjectKey, Service>,
+    pub slices: Vec<Observed<EndpointSlice>>,
+    /// Endpoints given by the user; they take the place of those in EndpointSlices.
+    pub pinned: BTreeMap<ServicePort, BTreeSet<SocketAddr>>,
+    /// The labels of namespaces. A namespace that is not here has only the label of its name.
+    pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// An object and the parts of its metadata that every room asks for.
+#[derive(Debug, Clone)]
+pub struct Observed<T> {
+    pub key: ObjectKey,
+    /// Files have none.
+    pub born: Option<Timestamp>,
+    /// Files have none.
+    pub generation: Option<i64>,
+    pub object: T,
+}
+
+impl World {
+    /// Puts everything whose age decides a conflict in order: oldest first, then by namespace and name.
+    pub fn sort(&mut self) {
+        self.gateways.sort_by(Observed::by_age);
+        self.routes.sort_by(Observed::by_age);
+        self.policies.sort_by(Observed::by_age);
+    }
+
+    /// Whether the Gateways of a class are this operator's.
+    pub fn owns_class(&self, name: &str) -> bool {
+        self.classes.iter().any(|class| {
+            class.metadata.name.as_deref() == Some(name) && class.spec.controller_name == self.controller
+        })
+    }
+}
+
+impl<T> Observed<T> {
+    /// Refuses metadata without a valid name and namespace.
+    pub fn new(meta: &ObjectMeta, object: T) -> Result<Self, BadName> {
+        let key = ObjectKey::new(
+            meta.namespace.clone().unwrap_or_default(),
+            meta.name.clone().unwrap_or_default(),
+        )?;
+        let born = meta.creation_timestamp.as_ref().map(|time| time.0);
+        Ok(Self { key, born, generation: meta.generation, object })
+    }
+
+    /// An object without a date counts as new.
+    fn by_age(&self, other: &Self) -> std::cmp::Ordering {
+        let age = |it: &Self| (it.born.is_none(), it.born);
+        age(self).cmp(&age(other)).then_with(|| self.key.cmp(&other.key))
+    }
+}

@@ -1,0 +1,4 @@
+//! What users read back.
+
+pub mod conditions;
+pub mod document;

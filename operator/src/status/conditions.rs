@@ -1,0 +1,65 @@
+//! Verdicts and what was applied, in the words of Gateway API.
+//!
+//! Pure: no client, no file, no clock; whoever writes a condition adds the time of its last change.
+
+mod gateway;
+mod policy;
+mod route;
+
+use rebound_api::crd::condition::{Condition, ConditionType, Reason};
+use rebound_api::crd::parent_ref::GATEWAY_GROUP;
+use rebound_api::name::ObjectKey;
+use rebound_api::violation::Violation;
+
+use super::document::{Metadata, ObjectStatus, Status};
+use crate::build::{Applied, Config, Desired};
+use crate::validate::verdict::Verdicts;
+
+const GATEWAY_API: &str = "gateway.networking.k8s.io/v1";
+const POLICY_API: &str = "gateway.flomesh.io/v1alpha1";
+/// The most ancestors in a policy's status (GEP-713); the oldest Gateways stand first.
+const ANCESTORS_MAX: usize = 16;
+
+/// The status of every object of ours.
+pub fn statuses(verdicts: &Verdicts, applied: &[Desired<Applied>]) -> Vec<ObjectStatus> {
+    let classes = verdicts.classes.iter().map(gateway::class);
+    let gateways = verdicts.gateways.iter().map(|it| gateway::gateway(it, applied));
+    let routes = verdicts.routes.iter().filter_map(|it| route::route(it, &verdicts.controller));
+    let policies = verdicts.policies.iter().filter_map(|it| policy::policy(it, verdicts, applied));
+    classes.chain(gateways).chain(routes).chain(policies).collect()
+}
+
+fn object(api_version: &'static str, kind: &'static str, key: &ObjectKey, status: Status) -> ObjectStatus {
+    let metadata = Metadata { namespace: Some(key.namespace().into()), name: key.name().into() };
+    ObjectStatus { api_version, kind, metadata, status }
+}
+
+/// What was accepted, and every field of it that has no effect or will hurt.
+fn accepted(warnings: &[Violation]) -> Condition {
+    Condition::holds(ConditionType::Accepted, Reason::Accepted, with_warnings("accepted", warnings))
+}
+
+/// Why a Gateway's data plane could not be given its configuration.
+fn refused_config<'a>(gateway: &ObjectKey, applied: &'a [Desired<Applied>]) -> Option<&'a str> {
+    match &applied.iter().find(|it| it.gateway == *gateway)?.config {
+        Config::Refused { message } => Some(message),
+        Config::Unchanged(_) | Config::Changed { .. } => None,
+    }
+}
+
+fn join(violations: &[Violation]) -> String {
+    violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn with_warnings(message: &str, warnings: &[Violation]) -> String {
+    let mut text = message.to_owned();
+    for warning in warnings {
+        text.push_str("; warning: ");
+        text.push_str(&warning.to_string());
+    }
+    text
+}
+
+fn observed(conditions: Vec<Condition>, generation: Option<i64>) -> Vec<Condition> {
+    conditions.into_iter().map(|it| it.observed(generation)).collect()
+}

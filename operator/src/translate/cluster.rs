@@ -1,0 +1,73 @@
+//! Service ports: their ready endpoints, and the policy that applies.
+
+use std::collections::BTreeSet;
+
+use core::net::{IpAddr, SocketAddr};
+use k8s_openapi::api::core::v1::{Service, ServicePort as PortSpec};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use rebound_api::config::cluster::Cluster;
+use rebound_api::name::ServicePort;
+
+use super::retry;
+use crate::observe::world::World;
+use crate::validate::Accepted;
+
+/// Names the Service that a slice belongs to.
+const SERVICE_LABEL: &str = "kubernetes.io/service-name";
+
+pub(super) fn cluster(world: &World, accepted: &Accepted<'_>, port: &ServicePort) -> Cluster {
+    let policy = accepted.policies.get(port);
+    Cluster {
+        service: port.clone(),
+        endpoints: endpoints(world, port).into_iter().collect(),
+        retry: policy.and_then(|policy| retry::of_policy(policy)),
+        budget: retry::budget(policy),
+    }
+}
+
+fn endpoints(world: &World, port: &ServicePort) -> BTreeSet<SocketAddr> {
+    if let Some(pinned) = world.pinned.get(port) {
+        return pinned.clone();
+    }
+    let Some(spec) = world.services.get(&port.service).and_then(|it| port_spec(it, port.port)) else {
+        return BTreeSet::new();
+    };
+    let is_of_service = |labels: &std::collections::BTreeMap<String, String>| {
+        labels.get(SERVICE_LABEL).map(String::as_str) == Some(port.service.name())
+    };
+    let slices = world.slices.iter().filter(|slice| slice.key.namespace() == port.service.namespace());
+    let slices = slices.filter(|it| it.object.metadata.labels.as_ref().is_some_and(is_of_service));
+    slices.flat_map(|slice| addresses(&slice.object, spec)).collect()
+}
+
+fn port_spec(service: &Service, port: u16) -> Option<&PortSpec> {
+    let mut ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
+    ports.find(|it| it.port == i32::from(port))
+}
+
+fn addresses<'a>(slice: &'a EndpointSlice, spec: &PortSpec) -> impl Iterator<Item = SocketAddr> + use<'a> {
+    let number = slice_port(slice.ports.as_deref().unwrap_or_default(), spec);
+    let ready = slice.endpoints.iter().filter(|endpoint| is_ready(endpoint));
+    let ips = ready.flat_map(|it| &it.addresses).filter_map(|address| address.parse::<IpAddr>().ok());
+    number.into_iter().flat_map(move |port| ips.clone().map(move |ip| SocketAddr::new(ip, port)))
+}
+
+/// A slice names its ports as the Service does. Hand-written slices often leave the name out: there the number of
+/// the Service's `targetPort` decides.
+fn slice_port(ports: &[EndpointPort], spec: &PortSpec) -> Option<u16> {
+    let name =
+        |it: &EndpointPort| it.name.clone().unwrap_or_default() == spec.name.clone().unwrap_or_default();
+    let target = match &spec.target_port {
+        None => Some(spec.port),
+        Some(IntOrString::Int(number)) => Some(*number),
+        Some(IntOrString::String(_)) => None,
+    };
+    let found = ports.iter().find(|it| name(it)).or_else(|| ports.iter().find(|it| it.port == target));
+    found.and_then(|it| it.port).and_then(|number| u16::try_from(number).ok()).filter(|it| *it != 0)
+}
+
+/// An endpoint that does not say is ready (EndpointSlice API).
+fn is_ready(endpoint: &Endpoint) -> bool {
+    endpoint.conditions.as_ref().and_then(|it| it.ready).unwrap_or(true)
+}

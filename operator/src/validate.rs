@@ -1,0 +1,134 @@
+//! Decides what takes effect, and why the rest does not.
+//!
+//! Pure: no client, no file, no clock, no runtime. Cannot fail: every complaint is a verdict on the object that
+//! deserves it, and one bad object never takes down a good one. What leaves this room as [`Accepted`] is joined,
+//! parsed and in bounds; `translate` only has to write it down.
+
+mod attach;
+mod backend;
+mod gateway;
+mod grammar;
+mod grant;
+mod hostname;
+pub mod interim;
+pub mod object;
+mod policy;
+mod route;
+mod rule;
+pub mod verdict;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rebound_api::crd::http_route::{HttpRouteFilter, HttpRouteMatch};
+use rebound_api::name::{ObjectKey, ServicePort};
+use rebound_api::policy::backoff::Backoff;
+use rebound_api::policy::retry::RetryRules;
+use rebound_api::policy::status_set::StatusSet;
+
+use crate::observe::world::World;
+use verdict::Verdicts;
+
+/// What takes effect.
+#[derive(Debug, Default)]
+pub struct Accepted<'w> {
+    pub gateways: Vec<AcceptedGateway>,
+    /// Oldest first; listeners name them by index.
+    pub routes: Vec<AcceptedRoute<'w>>,
+    /// The policy that holds each Service port.
+    pub policies: BTreeMap<ServicePort, AcceptedPolicy>,
+}
+
+/// A Gateway of ours.
+#[derive(Debug)]
+pub struct AcceptedGateway {
+    pub key: ObjectKey,
+    /// Those that can be served.
+    pub listeners: Vec<AcceptedListener>,
+}
+
+/// A listener that can be served.
+#[derive(Debug)]
+pub struct AcceptedListener {
+    pub name: String,
+    pub port: u16,
+    /// In lower case; none: every host.
+    pub hostname: Option<String>,
+    pub routes: Vec<Attachment>,
+}
+
+/// A route on a listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Index into [`Accepted::routes`].
+    pub route: usize,
+    /// What route and listener have in common; empty: every host of the listener.
+    pub hostnames: Vec<String>,
+}
+
+/// A route with at least one rule that can be served.
+#[derive(Debug)]
+pub struct AcceptedRoute<'w> {
+    pub key: ObjectKey,
+    pub rules: Vec<AcceptedRule<'w>>,
+}
+
+/// A rule whose matches are in order.
+#[derive(Debug)]
+pub struct AcceptedRule<'w> {
+    /// Empty: every request.
+    pub matches: &'w [HttpRouteMatch],
+    pub filters: &'w [HttpRouteFilter],
+    /// None: no limit.
+    pub request_timeout: Option<Duration>,
+    /// None: no limit.
+    pub attempt_timeout: Option<Duration>,
+    pub retry: Option<RuleRetry>,
+    /// Empty: the rule answers 500, also when something but its matches is not in order.
+    pub backends: Vec<AcceptedBackend<'w>>,
+}
+
+/// The `retry` of a rule, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleRetry {
+    pub statuses: StatusSet,
+    pub retries_max: u8,
+    pub backoff: Backoff,
+}
+
+/// A backend of a rule.
+#[derive(Debug)]
+pub struct AcceptedBackend<'w> {
+    pub weight: u32,
+    pub filters: &'w [HttpRouteFilter],
+    /// None: it cannot be used, and its share is answered with 500.
+    pub target: Option<ServicePort>,
+}
+
+/// What the holder of a Service port asks for.
+#[derive(Debug, Clone)]
+pub struct AcceptedPolicy {
+    pub key: ObjectKey,
+    /// None: the policy is disabled, and holds the port all the same.
+    pub rules: Option<RetryRules>,
+}
+
+/// Decides about everything in the world.
+pub fn world(world: &World) -> (Accepted<'_>, Verdicts) {
+    let classes = gateway::classes(world);
+    let gateways = gateway::gateways(world);
+    let routes = route::routes(world);
+    let (policies, policy_verdicts) = policy::policies(world);
+    let attached = attach::attach(world, gateways, routes);
+    let accepted = Accepted { gateways: attached.gateways, routes: attached.routes, policies };
+    let policies = policy::ancestors(&accepted, policy_verdicts);
+    let verdicts = Verdicts {
+        controller: world.controller.clone(),
+        classes,
+        gateways: attached.gateway_verdicts,
+        routes: attached.route_verdicts,
+        policies,
+        notes: attached.notes,
+    };
+    (accepted, verdicts)
+}

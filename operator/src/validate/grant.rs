@@ -1,0 +1,43 @@
+//! Whether an object may refer to a Service of another namespace (ReferenceGrant).
+
+use rebound_api::crd::reference_grant::{ReferenceGrantFrom, ReferenceGrantTo};
+use rebound_api::name::ObjectKey;
+
+use crate::observe::world::World;
+
+/// A kind that refers to Services.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Referrer {
+    pub(super) group: &'static str,
+    pub(super) kind: &'static str,
+}
+
+pub(super) const HTTP_ROUTE: Referrer = Referrer { group: "gateway.networking.k8s.io", kind: "HTTPRoute" };
+pub(super) const RETRY_POLICY: Referrer = Referrer { group: "gateway.flomesh.io", kind: "RetryPolicy" };
+
+/// Within a namespace always; across namespaces only if the Service's namespace grants it.
+pub(super) fn permits(world: &World, from: Referrer, namespace: &str, service: &ObjectKey) -> bool {
+    if namespace == service.namespace() {
+        return true;
+    }
+    let is_from =
+        |it: &ReferenceGrantFrom| it.group == from.group && it.kind == from.kind && it.namespace == namespace;
+    let is_to = |it: &ReferenceGrantTo| {
+        it.group.is_empty()
+            && it.kind == "Service"
+            && it.name.as_deref().is_none_or(|name| name.is_empty() || name == service.name())
+    };
+    let grants = world.grants.iter().filter(|grant| grant.key.namespace() == service.namespace());
+    grants
+        .map(|grant| &grant.object.spec)
+        .any(|spec| spec.from.iter().any(is_from) && spec.to.iter().any(is_to))
+}
+
+/// What to do about a reference that is not permitted.
+pub(super) fn advice(from: Referrer, namespace: &str, service: &ObjectKey) -> String {
+    format!(
+        "Service {service} lies in another namespace; it needs a ReferenceGrant in `{}` from {} of `{namespace}`",
+        service.namespace(),
+        from.kind,
+    )
+}

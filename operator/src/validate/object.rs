@@ -1,0 +1,58 @@
+//! One object by itself: what admission says about it, and `rebound-operator validate` prints.
+
+use crate::validate::interim::{self as retry_policy, Report};
+use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use rebound_api::crd::gateway::Gateway;
+use rebound_api::crd::gateway_class::GatewayClass;
+use rebound_api::crd::http_route::HttpRoute;
+use rebound_api::crd::reference_grant::ReferenceGrant;
+use rebound_api::violation::{Reason, Violation};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{gateway, route};
+
+/// What admission says about one object.
+#[derive(Debug, Default)]
+pub struct Admission {
+    /// The object would not get into a cluster: its kind's schema or our webhook refuses it.
+    pub refused: bool,
+    /// Everything that is wrong with it, and everything that will hurt.
+    pub report: Report,
+}
+
+/// Looks at an object of any kind that is read; others are in order.
+pub fn admit(object: &Value) -> Admission {
+    match object["kind"].as_str().unwrap_or_default() {
+        "RetryPolicy" => {
+            let report = retry_policy::check(object).report;
+            Admission { refused: !report.violations.is_empty(), report }
+        }
+        "HTTPRoute" => shaped::<HttpRoute>(object, route::report),
+        "Gateway" => shaped::<Gateway>(object, gateway::report),
+        "GatewayClass" => shaped::<GatewayClass>(object, no_report),
+        "ReferenceGrant" => shaped::<ReferenceGrant>(object, no_report),
+        "Service" => shaped::<Service>(object, no_report),
+        "EndpointSlice" => shaped::<EndpointSlice>(object, no_report),
+        "Namespace" => shaped::<Namespace>(object, no_report),
+        _ => Admission::default(),
+    }
+}
+
+/// Only an object without the shape of its kind is refused: what else is wrong with a kind of Gateway API becomes a
+/// condition, in a cluster as well.
+fn shaped<T: DeserializeOwned>(object: &Value, report: impl Fn(&T) -> Report) -> Admission {
+    match serde_path_to_error::deserialize::<_, T>(object) {
+        Ok(typed) => Admission { refused: false, report: report(&typed) },
+        Err(error) => {
+            let violation =
+                Violation::new(error.path().to_string(), Reason::Invalid, error.inner().to_string());
+            Admission { refused: true, report: Report { violations: vec![violation], warnings: Vec::new() } }
+        }
+    }
+}
+
+fn no_report<T>(_: &T) -> Report {
+    Report::default()
+}
