@@ -36,6 +36,7 @@ pub struct RequestBody {
     trailers: Option<Fields>,
     kept: Kept,
     broken: Option<Broken>,
+    invited: bool,
 }
 
 /// What of the body has come in and can be sent again.
@@ -99,7 +100,7 @@ impl RequestBody {
         let kept =
             Kept { core: core.clone(), pieces: Vec::new(), bytes: 0, bytes_max, replay: Replay::Possible };
         let decoder = BodyDecoder::new(length);
-        Self { read, buffer, decoder, length, trailers: None, kept, broken: None }
+        Self { read, buffer, decoder, length, trailers: None, kept, broken: None, invited: false }
     }
 
     /// Takes what has arrived already, as far as it can be kept: a small body is then complete before the first
@@ -126,6 +127,16 @@ impl RequestBody {
     /// Why it ended early; none: it has not.
     pub fn broken(&self) -> Option<Broken> {
         self.broken
+    }
+
+    /// Whether a client that holds its body back is still to be told to send it.
+    pub fn is_held_back(&self) -> bool {
+        !self.invited && self.kept.pieces.is_empty()
+    }
+
+    /// The client has been told to send its body.
+    pub fn set_invited(&mut self) {
+        self.invited = true;
     }
 
     /// The client's side again, with what came after the body. Only a complete body leaves it at the next request.

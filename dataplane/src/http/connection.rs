@@ -52,6 +52,7 @@ pub async fn serve(core: Rc<Core>, port: u16, mut stream: Stream, peer: SocketAd
             Received::Request(head) => conversation.answer(*head, read, buffer, &mut write).await,
             Received::Nothing => return,
             Received::Refused(status) => {
+                conversation.core.metrics().count_request(status);
                 respond(&mut write, status, false, true).await;
                 After::Close(Some(read))
             }

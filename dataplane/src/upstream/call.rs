@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::pool::{Connection, Endpoint, InFlight};
 use crate::clock;
@@ -162,13 +162,13 @@ impl Streaming<'_> {
         &self,
         side: Side,
         write: WriteHalf,
-        body: RequestBody,
+        mut body: RequestBody,
         expects_continue: bool,
         client: &mut WriteHalf,
     ) -> Result<Streamed, (Failure, RequestBody)> {
         let socket = side.read.socket();
         let mut reading = pin!(next_head(side, self.method));
-        if expects_continue {
+        if expects_continue && body.is_held_back() {
             let patience = sleep_until(self.limit.min(clock::now() + CONTINUE_WAIT));
             match race_pinned(reading.as_mut(), pin!(patience)).await {
                 First::Left((side, Ok(head))) if head.is_informational() => {
@@ -182,7 +182,8 @@ impl Streaming<'_> {
                 First::Right(()) => {}
             }
             // A client that has gone is noticed when its body is read.
-            client.write_bytes(CONTINUE.into()).await.ok();
+            client.write_bytes(Bytes::from_static(CONTINUE)).await.ok();
+            body.set_invited();
         }
         let mut sending: Pin<Box<dyn Future<Output = Uploaded>>> = Box::pin(upload(body, write));
         let both = async {
