@@ -217,7 +217,7 @@ proptest! {
 
     #[test]
     fn chunks_read_back_as_they_were_written(
-        chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..70_000), 0..4),
+        chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..6_000), 0..4),
         rest in prop::collection::vec(any::<u8>(), 0..10),
     ) {
         let mut wire = BytesMut::new();

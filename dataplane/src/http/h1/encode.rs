@@ -128,7 +128,8 @@ pub fn reason_phrase(status: u16) -> &'static str {
     }
 }
 
-fn put_decimal(mut number: u64, out: &mut BytesMut) {
+/// A number without sign or leading zeros.
+pub(in crate::http) fn put_decimal(mut number: u64, out: &mut BytesMut) {
     const DIGITS_MAX: usize = 20;
     let mut digits = [0; DIGITS_MAX];
     let mut start = DIGITS_MAX;

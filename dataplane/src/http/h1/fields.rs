@@ -66,7 +66,7 @@ impl Fields {
     }
 
     /// Copies `block` out of the read buffer, which is larger and wanted for the next message.
-    /// `parsed` must be slices of `block`.
+    /// `parsed` are slices of `block`.
     pub(super) fn copy(block: &[u8], parsed: &[httparse::Header<'_>]) -> Self {
         let field = |header: &httparse::Header<'_>| Field {
             known: Known::of(header.name.as_bytes()),
@@ -88,13 +88,16 @@ impl Fields {
 }
 
 impl Span {
-    /// Where `part`, a slice of `block`, lies in it.
+    /// Where `part` lies in `block`. A slice of something else becomes an empty range.
     pub(super) fn within(block: &[u8], part: &[u8]) -> Self {
-        let start = part.as_ptr().addr().saturating_sub(block.as_ptr().addr());
-        Self { start: start as u32, end: (start + part.len()) as u32 }
+        let start = part.as_ptr().addr().wrapping_sub(block.as_ptr().addr());
+        match start.checked_add(part.len()) {
+            Some(end) if end <= block.len() => Self { start: start as u32, end: end as u32 },
+            _ => Self::default(),
+        }
     }
 
-    /// The range of `block`; empty if it lies outside, which takes another block than that of [`Span::within`].
+    /// The range of `block`; empty if that is another, shorter block than the range was made for.
     pub(super) fn of(self, block: &[u8]) -> &[u8] {
         block.get(self.start as usize..self.end as usize).unwrap_or_default()
     }

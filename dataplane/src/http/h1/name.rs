@@ -23,26 +23,28 @@ pub(in crate::http) enum Known {
 }
 
 impl Known {
-    /// Compares without regard to case. The length is looked at first, so that most names cost one comparison.
+    /// Compares without regard to case. Length and first letter leave one candidate at most, or two.
     pub(in crate::http) fn of(name: &[u8]) -> Self {
-        let candidates: &[(&[u8], Self)] = match name.len() {
-            2 => &[(b"te", Self::Te)],
-            3 => &[(b"via", Self::Via)],
-            4 => &[(b"host", Self::Host), (b"date", Self::Date)],
-            6 => &[(b"expect", Self::Expect)],
-            7 => &[(b"upgrade", Self::Upgrade), (b"trailer", Self::Trailer)],
-            10 => &[(b"connection", Self::Connection), (b"keep-alive", Self::KeepAlive)],
-            14 => &[(b"content-length", Self::ContentLength)],
-            15 => &[(b"x-forwarded-for", Self::XForwardedFor)],
-            16 => {
-                &[(b"proxy-connection", Self::ProxyConnection), (b"x-forwarded-host", Self::XForwardedHost)]
+        let Some(first) = name.first() else { return Self::Other };
+        let candidates: &[(&[u8], Self)] = match (name.len(), first.to_ascii_lowercase()) {
+            (2, b't') => &[(b"te", Self::Te)],
+            (3, b'v') => &[(b"via", Self::Via)],
+            (4, b'd') => &[(b"date", Self::Date)],
+            (4, b'h') => &[(b"host", Self::Host)],
+            (6, b'e') => &[(b"expect", Self::Expect)],
+            (7, b't') => &[(b"trailer", Self::Trailer)],
+            (7, b'u') => &[(b"upgrade", Self::Upgrade)],
+            (10, b'c') => &[(b"connection", Self::Connection)],
+            (10, b'k') => &[(b"keep-alive", Self::KeepAlive)],
+            (14, b'c') => &[(b"content-length", Self::ContentLength)],
+            (15, b'x') => &[(b"x-forwarded-for", Self::XForwardedFor)],
+            (16, b'p') => &[(b"proxy-connection", Self::ProxyConnection)],
+            (16, b'x') => &[(b"x-forwarded-host", Self::XForwardedHost)],
+            (17, b't') => &[(b"transfer-encoding", Self::TransferEncoding)],
+            (17, b'x') => {
+                &[(b"x-forwarded-proto", Self::XForwardedProto), (b"x-rebound-attempt", Self::Attempt)]
             }
-            17 => &[
-                (b"transfer-encoding", Self::TransferEncoding),
-                (b"x-forwarded-proto", Self::XForwardedProto),
-                (b"x-rebound-attempt", Self::Attempt),
-            ],
-            _ => &[],
+            _ => return Self::Other,
         };
         let found = candidates.iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
         found.map_or(Self::Other, |(_, known)| *known)

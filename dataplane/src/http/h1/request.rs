@@ -115,6 +115,14 @@ impl RequestHead {
         self.authority.of(self.fields.block())
     }
 
+    pub(in crate::http) fn target_bytes(&self) -> &[u8] {
+        self.target.bytes(self.fields.block())
+    }
+
+    pub(in crate::http) fn authority_bytes(&self) -> &[u8] {
+        self.authority.bytes(self.fields.block())
+    }
+
     /// The host without its port, in lower case; a literal IPv6 address keeps its brackets.
     pub fn host(&self) -> &str {
         self.host.of(self.fields.block())
@@ -214,16 +222,17 @@ fn parse_head(head: &[u8]) -> Result<RequestHead, RequestError> {
     let (line, headers) = cut(head, &mut headers)?;
     let target = Target::parse(line.target, &line.method).ok_or(RequestError::Target)?;
     let fields = Fields::copy(head, headers);
-    let host_field = host_field(&fields, line.version)?;
     let framing = Framing::read(&fields, line.version)?;
     let body = body_length(framing)?;
     let expects_continue = expects_continue(&fields, line.version, body)?;
     // The authority of an absolute form replaces Host (RFC 9112 section 3.2.2), which must be sound all the same.
-    let (block, spelled) =
-        target.authority.map_or((fields.block(), host_field), |authority| (head, authority));
-    let authority = Authority::parse(spelled).ok_or(RequestError::Host)?;
+    let host_field = host_field(&fields, line.version)?;
+    let (block, authority) = match target.authority {
+        Some(authority) => (head, authority),
+        None => (fields.block(), host_field),
+    };
     Ok(RequestHead {
-        authority: Text::within(block, spelled),
+        authority: Text::within(block, authority.text),
         host: lower_case(block, authority.host),
         port: authority.port,
         target: match target.form {
@@ -287,7 +296,7 @@ fn known_method(token: &str) -> Result<Method, RequestError> {
 }
 
 /// Exactly one `Host` that is an authority; HTTP/1.0 may do without.
-fn host_field(fields: &Fields, version: Version) -> Result<&str, RequestError> {
+fn host_field(fields: &Fields, version: Version) -> Result<Authority<'_>, RequestError> {
     let mut hosts = fields.known().filter(|(known, ..)| *known == Known::Host);
     let value = match (hosts.next(), hosts.next()) {
         (Some((_, _, value)), None) => value,
@@ -295,7 +304,7 @@ fn host_field(fields: &Fields, version: Version) -> Result<&str, RequestError> {
         _ => return Err(RequestError::Host),
     };
     let text = std::str::from_utf8(value).map_err(|_| RequestError::Host)?;
-    Authority::parse(text).map(|_| text).ok_or(RequestError::Host)
+    Authority::parse(text).ok_or(RequestError::Host)
 }
 
 fn body_length(framing: Framing) -> Result<BodyLength, RequestError> {

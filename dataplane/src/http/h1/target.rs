@@ -8,6 +8,9 @@ use std::net::Ipv6Addr;
 use super::fields::Span;
 use super::method::Method;
 
+/// Digits of a port, leading zeros included.
+const PORT_DIGITS_MAX: usize = 5;
+
 /// ASCII text of a head: a range of it, or a rewritten copy.
 #[derive(Debug, Clone)]
 pub(super) enum Text {
@@ -19,7 +22,7 @@ pub(super) enum Text {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target<'a> {
     pub(super) form: Form<'a>,
-    pub(super) authority: Option<&'a str>,
+    pub(super) authority: Option<Authority<'a>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -29,8 +32,10 @@ pub(super) enum Form<'a> {
 }
 
 /// A host and its port, as `Host` carries them (RFC 9110 section 7.2).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Authority<'a> {
+    /// Both, as spelled.
+    pub(super) text: &'a str,
     /// As spelled. Empty only if the whole authority is.
     pub(super) host: &'a str,
     pub(super) port: Option<u16>,
@@ -43,10 +48,14 @@ impl Text {
 
     /// `head` is the block that the range was made for.
     pub(super) fn of<'a>(&'a self, head: &'a [u8]) -> &'a str {
+        // Only text that was read as `str` becomes a range, so the fallback is never taken.
+        std::str::from_utf8(self.bytes(head)).unwrap_or_default()
+    }
+
+    pub(super) fn bytes<'a>(&'a self, head: &'a [u8]) -> &'a [u8] {
         match self {
-            // Only text that was read as `str` becomes a range, so the fallback is never taken.
-            Self::InHead(span) => std::str::from_utf8(span.of(head)).unwrap_or_default(),
-            Self::Rewritten(text) => text,
+            Self::InHead(span) => span.of(head),
+            Self::Rewritten(text) => text.as_bytes(),
         }
     }
 }
@@ -70,30 +79,39 @@ impl<'a> Target<'a> {
 impl<'a> Authority<'a> {
     /// None: not a host name or literal address with an optional port. User information is refused.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
-        let (host, port) = split_port(text)?;
-        if host.is_empty() {
-            return text.is_empty().then_some(Self { host, port: None });
+        if text.is_empty() {
+            return Some(Self { text, host: text, port: None });
         }
-        let valid = match host.strip_prefix('[') {
-            Some(literal) => literal.strip_suffix(']')?.parse::<Ipv6Addr>().is_ok(),
-            None => host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')),
-        };
-        valid.then_some(Self { host, port })
+        let (host, port) = if text.starts_with('[') { literal(text)? } else { name(text)? };
+        Some(Self { text, host, port: port_number(port)? })
     }
 }
 
-/// The host with its brackets, and the port; an empty port counts as none (RFC 3986 section 3.2.3).
-fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
-    let address_end = text.find(']').map_or(0, |bracket| bracket + 1);
-    let Some(colon) = text[address_end..].find(':') else { return Some((text, None)) };
-    let (host, port) = (&text[..address_end + colon], &text[address_end + colon + 1..]);
-    if port.is_empty() {
-        return Some((host, None));
+/// A literal IPv6 address with its brackets, and what follows it.
+fn literal(text: &str) -> Option<(&str, &str)> {
+    let (host, port) = text.split_at(text.bytes().position(|b| b == b']')? + 1);
+    host[1..host.len() - 1].parse::<Ipv6Addr>().ok()?;
+    Some((host, port))
+}
+
+/// A name or an IPv4 address, and what follows it.
+fn name(text: &str) -> Option<(&str, &str)> {
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    let (host, port) = text.split_at(text.bytes().position(|b| !is_name(b)).unwrap_or(text.len()));
+    (!host.is_empty()).then_some((host, port))
+}
+
+/// The number behind the colon. An empty one counts as none (RFC 3986 section 3.2.3). The outer none: something else.
+fn port_number(after_host: &str) -> Option<Option<u16>> {
+    if after_host.is_empty() {
+        return Some(None);
     }
-    if port.len() > 5 || !port.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
+    let digits = after_host.strip_prefix(':')?;
+    if digits.is_empty() {
+        return Some(None);
     }
-    Some((host, Some(port.parse().ok()?)))
+    let is_number = digits.len() <= PORT_DIGITS_MAX && digits.bytes().all(|b| b.is_ascii_digit());
+    if is_number { digits.parse().ok().map(Some) } else { None }
 }
 
 /// Clients send the absolute form to proxies, and servers must read it (RFC 9112 section 3.2.2).
@@ -108,7 +126,8 @@ fn absolute<'a>(sent: &'a str, method: &Method) -> Option<Target<'a>> {
         None if *method == Method::Options => Form::Rewritten("*".into()),
         None => Form::Rewritten("/".into()),
     };
-    (!authority.is_empty()).then_some(Target { form, authority: Some(authority) })
+    let authority = Authority::parse(authority).filter(|authority| !authority.host.is_empty())?;
+    Some(Target { form, authority: Some(authority) })
 }
 
 fn strip_scheme<'a>(sent: &'a str, scheme: &str) -> Option<&'a str> {
@@ -117,6 +136,9 @@ fn strip_scheme<'a>(sent: &'a str, scheme: &str) -> Option<&'a str> {
 }
 
 fn is_unambiguous(sent: &str) -> bool {
-    let path = sent.split_once('?').map_or(sent, |(path, _)| path);
-    sent.bytes().all(|b| b.is_ascii_graphic() && b != b'#') && !path.contains('\\')
+    let mut in_path = true;
+    sent.bytes().all(|b| {
+        in_path &= b != b'?';
+        b.is_ascii_graphic() && b != b'#' && !(in_path && b == b'\\')
+    })
 }
