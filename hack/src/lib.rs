@@ -4,6 +4,7 @@
 //! `backend`, `http_client`, `load`, `rig`. Development only: nothing here is shipped, and no shipped crate uses it.
 
 pub mod backend;
+pub mod bench;
 pub mod cleanup;
 pub mod demo;
 pub mod deny_io_uring;
@@ -12,6 +13,7 @@ pub mod http_client;
 pub mod load;
 pub mod programs;
 pub mod promises;
+pub mod repro;
 pub mod rig;
 pub mod say;
 pub mod sources;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hack::{backend, cleanup, demo, deny_io_uring, generate, promises, say, test, tidy};
+use hack::{backend, bench, cleanup, demo, deny_io_uring, generate, promises, repro, say, test, tidy};
 
 /// The scripts of the project. A newcomer needs `demo` and `test`.
 #[derive(Debug, Parser)]
@@ -25,6 +25,10 @@ enum Verb {
     Gen(generate::Args),
     /// Check the house rules.
     Tidy,
+    /// Measure what the project promises.
+    Bench(bench::Args),
+    /// Show what a decision record says about somebody else's code.
+    Repro(repro::Args),
     /// Run the scripted backend by itself.
     Backend(backend::Args),
     /// Run a command with io_uring forbidden, as it is in most containers.
@@ -51,6 +55,8 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Promises(args) => promises::run(&args),
         Verb::Gen(args) => generate::run(&args),
         Verb::Tidy => tidy::run(),
+        Verb::Repro(args) => repro::run(&args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Backend(args) => backend::run(&args).map(|()| ExitCode::SUCCESS),
         Verb::DenyIoUring(args) => deny_io_uring::run(&args).map(|()| ExitCode::SUCCESS),
     }

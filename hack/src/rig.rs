@@ -95,14 +95,16 @@ impl Rig {
         self.folder.path().join("manifests")
     }
 
-    /// Puts a manifest into the watched folder, by atomic rename as editors and `kubectl` do not.
+    /// Puts a manifest into the watched folder, by atomic rename; returns the moment before the rename.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn put(&self, name: &str, text: &str) -> anyhow::Result<()> {
+    pub fn put(&self, name: &str, text: &str) -> anyhow::Result<Instant> {
         let staged = self.folder.path().join("staging").join(name);
         fs::write(&staged, text)?;
-        fs::rename(&staged, self.manifests().join(name)).context("rename into the watched folder")
+        let before = Instant::now();
+        fs::rename(&staged, self.manifests().join(name)).context("rename into the watched folder")?;
+        Ok(before)
     }
 
     /// The generation that is active in the data plane.
@@ -110,9 +112,7 @@ impl Rig {
     /// # Errors
     /// When the data plane does not answer.
     pub fn generation(&self) -> anyhow::Result<u64> {
-        let answer = self.about("/generation")?;
-        let answer: serde_json::Value = serde_json::from_slice(&answer.body)?;
-        answer["generation"].as_u64().with_context(|| format!("no generation in {answer}"))
+        generation(&mut Connection::open(self.admin)?)
     }
 
     /// Waits until another generation than `before` is active, and returns it.
@@ -120,7 +120,9 @@ impl Rig {
     /// # Errors
     /// When none is after [`CHANGE_MAX`].
     pub fn await_generation_after(&self, before: u64) -> anyhow::Result<u64> {
-        let moved = poll(CHANGE_MAX, || self.generation().ok().filter(|now| *now != before));
+        // One connection for all looks: opening one takes longer than some changes.
+        let mut admin = Connection::open(self.admin)?;
+        let moved = poll(CHANGE_MAX, || generation(&mut admin).ok().filter(|now| *now != before));
         moved.with_context(|| format!("generation {before} stays active:\n{}", self.log_end()))
     }
 
@@ -173,6 +175,11 @@ impl Rig {
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
+}
+
+fn generation(admin: &mut Connection) -> anyhow::Result<u64> {
+    let answer: serde_json::Value = serde_json::from_slice(&admin.get("/generation")?.body)?;
+    answer["generation"].as_u64().with_context(|| format!("no generation in {answer}"))
 }
 
 /// A file of the seed's samples.

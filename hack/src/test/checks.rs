@@ -16,6 +16,9 @@ use crate::{say, tidy};
 /// The most time that one call of cargo may take.
 pub(super) const CARGO_MAX: Duration = Duration::from_secs(30 * 60);
 
+/// The version that this project's `deny.toml` was written for.
+const CARGO_DENY: &str = "cargo-deny@0.20.2";
+
 pub(super) fn run(summary: &mut Summary) -> anyhow::Result<()> {
     check(summary, "format", "cargo fmt --all --check", &["fmt", "--all", "--check"])?;
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
@@ -69,7 +72,7 @@ fn install_cargo_deny() -> anyhow::Result<PathBuf> {
     let program = tools.join("bin/cargo-deny");
     if !program.is_file() {
         say::step(&format!("installing cargo-deny into {}, once: about 3 minutes", tools.display()));
-        let installed = succeeds(cargo().args(["install", "--locked", "cargo-deny", "--root"]).arg(&tools))?;
+        let installed = succeeds(cargo().args(["install", "--locked", CARGO_DENY, "--root"]).arg(&tools))?;
         ensure!(installed, "cargo-deny could not be installed");
     }
     Ok(program)

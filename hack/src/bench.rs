@@ -1,0 +1,28 @@
+//! Measurements that the project promises to reach, each with its own pass or fail.
+
+mod reload;
+
+use std::process::ExitCode;
+
+/// Measures what the project promises.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Time from a policy edit to the data plane serving by it, under load.
+    Reload(reload::Args),
+}
+
+/// `cargo xtask bench`. Succeeds when the promise is kept.
+///
+/// # Errors
+/// When something cannot be built, started or measured.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    match &args.what {
+        What::Reload(args) => reload::run(args),
+    }
+}
