@@ -74,7 +74,7 @@ pub enum Response {
 impl Upstream for Exchange<'_> {
     type Response = Response;
 
-    async fn attempt(&mut self, number: u32) -> Outcome<Response> {
+    async fn attempt(&mut self, number: u32, limit: Option<Instant>) -> Outcome<Response> {
         self.core.metrics().attempts.add(1);
         let started = clock::now();
         self.attempt_started = started;
@@ -82,7 +82,8 @@ impl Upstream for Exchange<'_> {
             return Outcome::Failed(Failure::NoEndpoint);
         };
         self.tried.push(endpoint.address);
-        let limit = started + self.attempt_limit();
+        let own_limit = started + self.attempt_limit();
+        let limit = limit.map_or(own_limit, |limit| limit.min(own_limit));
         match self.send(&endpoint, number, started, limit).await {
             Ok(answer) => Outcome::Response {
                 status: answer.head.status,

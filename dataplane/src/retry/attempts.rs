@@ -1,5 +1,8 @@
 //! The attempt loop: carries out what `decide` says, and bounds it all by deadline and budget.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -10,15 +13,19 @@ use super::budget::Budget;
 use super::decide::{Decision, Ended, Progress, Reason, Replay, Request, decide};
 use super::outcome::{Failure, Outcome};
 use crate::clock::Clock;
-use crate::io::race::{First, race};
 
 /// What makes attempts. A response that is neither returned nor discarded never existed for the client.
 pub trait Upstream {
     /// What it takes to pass a response on.
     type Response;
 
-    /// Sends the request once and waits for the response head. `number` is 1 for the first attempt.
-    fn attempt(&mut self, number: u32) -> impl Future<Output = Outcome<Self::Response>>;
+    /// Sends the request once and waits for the response head, at most until `limit`. `number` is 1 for the first
+    /// attempt.
+    fn attempt(
+        &mut self,
+        number: u32,
+        limit: Option<Instant>,
+    ) -> impl Future<Output = Outcome<Self::Response>>;
 
     /// Whether the request can be sent once more.
     fn replay(&self) -> Replay;
@@ -87,7 +94,8 @@ pub async fn attempts<U: Upstream, C: Clock>(
         budget.deposit(clock.now());
     }
     loop {
-        let outcome = bounded(call.deadline, clock, upstream.attempt(number)).await;
+        let outcome = upstream.attempt(number, call.deadline.map(|deadline| deadline.at)).await;
+        let outcome = blame_deadline(call.deadline, clock.now(), outcome);
         let ended = outcome.ended();
         let wait = match decide(call.rules, &call.request, progress, ended, upstream.replay()) {
             Decision::Finish(reason) => return finish(call, upstream, outcome, reason, number),
@@ -127,17 +135,15 @@ impl<R> Outcome<R> {
     }
 }
 
-async fn bounded<R>(
-    deadline: Option<Deadline>,
-    clock: &impl Clock,
-    attempt: impl Future<Output = Outcome<R>>,
-) -> Outcome<R> {
-    let Some(deadline) = deadline else {
-        return attempt.await;
-    };
-    match race(attempt, clock.sleep_until(deadline.at)).await {
-        First::Left(outcome) => outcome,
-        First::Right(()) => Outcome::Failed(Failure::Deadline),
+/// What fails when the time is over says nothing about a backend.
+fn blame_deadline<R>(deadline: Option<Deadline>, now: Instant, outcome: Outcome<R>) -> Outcome<R> {
+    match outcome {
+        Outcome::Failed(failure)
+            if failure != Failure::ClientGone && deadline.is_some_and(|deadline| now >= deadline.at) =>
+        {
+            Outcome::Failed(Failure::Deadline)
+        }
+        Outcome::Response { .. } | Outcome::Failed(_) => outcome,
     }
 }
 
@@ -177,11 +183,12 @@ fn finish<U: Upstream>(
             upstream.discard(status, response);
             Outcome::Failed(Failure::Deadline)
         }
-        Outcome::Failed(failure) if !(failure == Failure::Deadline && by_route) => match upstream.recall() {
+        Outcome::Failed(_) if reason == Reason::Deadline && by_route => Outcome::Failed(Failure::Deadline),
+        Outcome::Failed(failure) => match upstream.recall() {
             Some((status, response)) => Outcome::Response { status, request_sent: true, response },
             None => Outcome::Failed(failure),
         },
-        Outcome::Response { .. } | Outcome::Failed(_) => outcome,
+        Outcome::Response { .. } => outcome,
     };
     Finished { outcome, reason, attempts }
 }
