@@ -1,5 +1,8 @@
 //! How long to wait before a retry. Arithmetic only: the caller brings the dice.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use rebound_api::config::retry::{Backoff, Jitter};

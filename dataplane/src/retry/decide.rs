@@ -1,5 +1,8 @@
 //! The retry decision: a total function, without clock, randomness or IO.
 
+#[cfg(test)]
+mod tests;
+
 use rebound_api::config::retry::{NonIdempotent, Retry};
 
 use super::outcome::Failure;
