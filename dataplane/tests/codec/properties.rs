@@ -1,11 +1,9 @@
 //! Laws of the codec, over generated messages: sound ones, damaged ones and noise.
 
-use std::num::NonZeroUsize;
-
 use bytes::BytesMut;
 use proptest::prelude::*;
 use proptest::sample::select;
-use rebound_dataplane::http::h1::encode::{CHUNK_SUFFIX, chunk_prefix, put_last_chunk};
+use rebound_dataplane::http::h1::encode::{put_chunk, put_last_chunk};
 use rebound_dataplane::http::h1::framing::BodyLength;
 use rebound_dataplane::http::h1::method::Method;
 
@@ -222,11 +220,7 @@ proptest! {
     ) {
         let mut wire = BytesMut::new();
         for chunk in &chunks {
-            if let Some(len) = NonZeroUsize::new(chunk.len()) {
-                wire.extend_from_slice(chunk_prefix(len).as_ref());
-                wire.extend_from_slice(chunk);
-                wire.extend_from_slice(CHUNK_SUFFIX);
-            }
+            put_chunk(chunk, &mut wire);
         }
         put_last_chunk(None, &mut wire);
         wire.extend_from_slice(&rest);

@@ -50,6 +50,16 @@ pub fn chunk_prefix(len: NonZeroUsize) -> ChunkPrefix {
     ChunkPrefix { text, len }
 }
 
+/// One chunk; nothing for no data, because an empty chunk would end the body.
+pub fn put_chunk(data: &[u8], out: &mut BytesMut) {
+    if let Some(len) = NonZeroUsize::new(data.len()) {
+        out.reserve(CHUNK_PREFIX_MAX_BYTES + data.len() + CHUNK_SUFFIX.len());
+        out.put_slice(chunk_prefix(len).as_ref());
+        out.put_slice(data);
+        out.put_slice(CHUNK_SUFFIX);
+    }
+}
+
 /// Ends a chunked body.
 pub fn put_last_chunk(trailers: Option<&Fields>, out: &mut BytesMut) {
     out.put_slice(b"0\r\n");
@@ -142,4 +152,57 @@ pub(in crate::http) fn put_decimal(mut number: u64, out: &mut BytesMut) {
         }
     }
     out.put_slice(&digits[start..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(status: u16, head_only: bool, close: bool) -> String {
+        let date = HttpDate::from_unix_seconds(0);
+        let response = error_response(&LocalResponse { status, head_only, close, date: &date });
+        String::from_utf8(response.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_response_of_our_own_names_its_status() {
+        assert_eq!(
+            error(503, false, false),
+            "HTTP/1.1 503 Service Unavailable\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
+             content-type: text/plain\r\ncontent-length: 20\r\n\r\nService Unavailable\n"
+        );
+        assert!(error(400, false, true).contains("\r\nconnection: close\r\n\r\nBad Request\n"));
+        assert!(error(400, true, true).ends_with("content-length: 12\r\nconnection: close\r\n\r\n"));
+        assert!(error(499, false, true).starts_with("HTTP/1.1 499 \r\n"));
+    }
+
+    #[test]
+    fn a_chunk_line_is_the_size_in_hexadecimal() {
+        let prefix = |len| chunk_prefix(NonZeroUsize::new(len).unwrap()).as_ref().to_vec();
+        assert_eq!(prefix(1), b"1\r\n");
+        assert_eq!(prefix(0xabc0), b"abc0\r\n");
+        assert_eq!(prefix(usize::MAX), format!("{:x}\r\n", usize::MAX).into_bytes());
+    }
+
+    #[test]
+    fn no_data_is_no_chunk() {
+        let mut out = BytesMut::new();
+        put_chunk(b"", &mut out);
+        put_chunk(b"abc", &mut out);
+        put_last_chunk(None, &mut out);
+        assert_eq!(&out[..], b"3\r\nabc\r\n0\r\n\r\n");
+    }
+
+    #[test]
+    fn numbers_have_no_leading_zeros() {
+        let decimal = |number| {
+            let mut out = BytesMut::new();
+            put_decimal(number, &mut out);
+            String::from_utf8(out.to_vec()).unwrap()
+        };
+        assert_eq!(
+            (decimal(0), decimal(10), decimal(u64::MAX)),
+            ("0".into(), "10".into(), u64::MAX.to_string())
+        );
+    }
 }

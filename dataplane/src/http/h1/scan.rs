@@ -47,3 +47,23 @@ impl Scan {
         self.lines > 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_byte_is_looked_at_twice() {
+        let mut scan = Scan::default();
+        assert_eq!(scan.advance(b"GET / HTTP/1.1\r\nHost"), Scanned::Partial);
+        // A scan that began again would stumble over the first byte.
+        assert_eq!(scan.advance(b"\nET / HTTP/1.1\r\nHost: a\r\n\r\nrest"), Scanned::Complete(27));
+    }
+
+    #[test]
+    fn a_section_may_be_empty() {
+        assert_eq!(Scan::default().advance(b"\r\nrest"), Scanned::Complete(2));
+        assert_eq!(Scan::default().advance(b"\n"), Scanned::BareLf);
+        assert_eq!(Scan::default().advance(b""), Scanned::Partial);
+    }
+}

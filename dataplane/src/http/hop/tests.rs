@@ -201,6 +201,14 @@ fn what_the_client_claims_about_its_connection_is_replaced() {
 }
 
 #[test]
+fn an_ipv6_address_is_written_without_brackets() {
+    let hop = RequestHop { peer: "2001:DB8::1".parse().unwrap(), scheme: "http", attempt: None, edits: &[] };
+    let mut out = BytesMut::new();
+    write_request(&request("A: b"), &hop, &mut out);
+    assert_eq!(lines(&out)[3], "x-forwarded-for: 2001:db8::1");
+}
+
+#[test]
 fn a_mapped_address_is_written_as_ipv4() {
     let hop =
         RequestHop { peer: "::ffff:192.0.2.7".parse().unwrap(), scheme: "https", attempt: None, edits: &[] };
