@@ -76,6 +76,7 @@ pub fn write_request(head: &RequestHead, hop: &RequestHop<'_>, out: &mut BytesMu
             | Known::Attempt
             | Known::Connection
             | Known::ContentLength
+            | Known::Disguised
             | Known::KeepAlive
             | Known::ProxyConnection
             | Known::Te

@@ -7,6 +7,8 @@ pub(in crate::http) enum Known {
     Connection,
     ContentLength,
     Date,
+    /// A name with `_` where one of the others has `-`. Backends behind CGI-like interfaces cannot tell the two apart.
+    Disguised,
     Expect,
     Host,
     KeepAlive,
@@ -46,16 +48,20 @@ impl Known {
             }
             _ => return Self::Other,
         };
-        let found = candidates.iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
-        found.map_or(Self::Other, |(_, known)| *known)
+        match candidates.iter().find(|(known, _)| resembles(name, known)) {
+            Some(_) if name.contains(&b'_') => Self::Disguised,
+            Some((_, known)) => *known,
+            None => Self::Other,
+        }
     }
 
     /// Fields that belong to one connection (RFC 9110 section 7.6.1) or frame one message: never passed on as they
-    /// are, and never edited.
+    /// are, and never edited. A disguise makes no difference.
     pub(in crate::http) fn is_per_hop(self) -> bool {
         match self {
             Self::Connection
             | Self::ContentLength
+            | Self::Disguised
             | Self::KeepAlive
             | Self::ProxyConnection
             | Self::Te
@@ -79,6 +85,12 @@ impl Known {
     pub(super) fn is_trailer(self) -> bool {
         matches!(self, Self::Other | Self::Date | Self::Via)
     }
+}
+
+/// Whether the names, which are of the same length, differ in case and underscores at most. `known` has neither.
+fn resembles(name: &[u8], known: &[u8]) -> bool {
+    let same = |(a, b): (&u8, &u8)| a.to_ascii_lowercase() == *b || (*a == b'_' && *b == b'-');
+    name.iter().zip(known).all(same)
 }
 
 #[cfg(test)]
@@ -105,7 +117,10 @@ mod tests {
             ("X-Forwarded-Proto", Known::XForwardedProto),
             ("X-Rebound-Attempt", Known::Attempt),
             ("X-Rebound-Attempts", Known::Other),
-            ("Content_Length", Known::Other),
+            ("Content_Length", Known::Disguised),
+            ("X-Forwarded_For", Known::Disguised),
+            ("User_Agent", Known::Other),
+            ("", Known::Other),
         ];
         for (name, expected) in known {
             assert_eq!(Known::of(name.as_bytes()), expected, "{name}");

@@ -209,6 +209,20 @@ fn an_ipv6_address_is_written_without_brackets() {
 }
 
 #[test]
+fn underscores_are_no_disguise() {
+    let disguised =
+        ["X_Forwarded_For: 1", "x-rebound_attempt: 9", "Content_Length: 9", "Transfer-Encoding: chunked"];
+    let head = request(&disguised.join("\r\n"));
+    assert_eq!(head.body, BodyLength::Chunked);
+    assert_eq!(
+        sent(&head),
+        [&["PUT /a?b HTTP/1.1", "Host: A:80"][..], &ADDED, &["transfer-encoding: chunked"]].concat()
+    );
+    let edits = edits(&[], &[("content_length", "9")], &[]);
+    assert_eq!(sent_with(&head, None, &[&edits]), sent(&head));
+}
+
+#[test]
 fn a_mapped_address_is_written_as_ipv4() {
     let hop =
         RequestHop { peer: "::ffff:192.0.2.7".parse().unwrap(), scheme: "https", attempt: None, edits: &[] };
