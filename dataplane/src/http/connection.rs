@@ -49,7 +49,8 @@ pub async fn serve(core: Rc<Core>, port: u16, mut stream: Stream, peer: SocketAd
         }
         let (mut read, mut write) = stream.split();
         let after = match receive(&mut read, &mut buffer).await {
-            Received::Request(head) => conversation.answer(*head, read, buffer, &mut write).await,
+            // Boxed: a connection between requests does not hold the memory of one.
+            Received::Request(head) => Box::pin(conversation.answer(*head, read, buffer, &mut write)).await,
             Received::Nothing => return,
             Received::Refused(status) => {
                 conversation.core.metrics().count_request(status);

@@ -14,7 +14,7 @@ use super::h1::encode::{CHUNK_SUFFIX, chunk_prefix, put_last_chunk};
 use super::h1::fields::Fields;
 use super::h1::framing::BodyLength;
 use crate::clock;
-use crate::io::race::{First, race_pinned};
+use crate::io::race::{First, race};
 use crate::io::stream::{ReadHalf, WriteError, WriteHalf};
 use crate::io::timer::timeout;
 use crate::upstream::call::{Answer, Sending};
@@ -106,7 +106,7 @@ async fn copy_beside(
     mut upload: std::pin::Pin<Box<dyn Future<Output = Uploaded>>>,
 ) -> Result<Option<Uploaded>, RelayError> {
     let mut copying = pin!(output.copy(source));
-    match race_pinned(copying.as_mut(), upload.as_mut()).await {
+    match race(copying.as_mut(), upload.as_mut()).await {
         First::Left(copied) => copied.map(|()| None),
         First::Right(uploaded) => copying.await.map(|()| Some(uploaded)),
     }

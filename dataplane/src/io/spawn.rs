@@ -5,10 +5,13 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::task::Poll;
 
 /// Runs `future` on this core, detached. Calls `on_panic` when it panics; the task's values are dropped first.
 pub fn spawn(future: impl Future<Output = ()> + 'static, on_panic: impl FnOnce() + 'static) {
+    // Boxed here: the task would hold the future twice, as what it captured and as what it awaits.
+    let future = Box::pin(future);
     monoio::spawn(async move {
         if contain(future).await.is_err() {
             on_panic();
@@ -17,8 +20,7 @@ pub fn spawn(future: impl Future<Output = ()> + 'static, on_panic: impl FnOnce()
 }
 
 /// Ends with an error when `future` panics.
-async fn contain<F: Future>(future: F) -> Result<F::Output, Panicked> {
-    let mut future = Box::pin(future);
+async fn contain<F: Future>(mut future: Pin<Box<F>>) -> Result<F::Output, Panicked> {
     // Sound to go on after a panic: the future is never polled again and owns what it was working on; what it
     // shares with the core are counters and pools whose updates are single steps.
     let result = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::http::body::{READ_BYTES, RequestBody, UploadError, Uploaded, upload};
 use crate::http::h1::method::Method;
 use crate::http::h1::response::{ResponseHead, ResponseParser};
-use crate::io::race::{First, race_pinned};
+use crate::io::race::{First, race};
 use crate::io::stream::{ReadHalf, WriteHalf};
 use crate::io::timer::{Elapsed, sleep_until, timeout_at};
 use crate::retry::outcome::Failure;
@@ -170,7 +170,7 @@ impl Streaming<'_> {
         let mut reading = pin!(next_head(side, self.method));
         if expects_continue && body.is_held_back() {
             let patience = sleep_until(self.limit.min(clock::now() + CONTINUE_WAIT));
-            match race_pinned(reading.as_mut(), pin!(patience)).await {
+            match race(reading.as_mut(), pin!(patience)).await {
                 First::Left((side, Ok(head))) if head.is_informational() => {
                     reading.set(next_head(side.keep(head), self.method));
                 }
@@ -188,7 +188,7 @@ impl Streaming<'_> {
         let mut sending: Pin<Box<dyn Future<Output = Uploaded>>> = Box::pin(upload(body, write));
         let both = async {
             loop {
-                match race_pinned(reading.as_mut(), sending.as_mut()).await {
+                match race(reading.as_mut(), sending.as_mut()).await {
                     First::Left((side, Ok(head))) if head.is_informational() => {
                         reading.set(next_head(side.keep(head), self.method));
                     }
