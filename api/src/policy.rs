@@ -3,5 +3,9 @@
 //! Everything here is built by a constructor that refuses nonsense, so that nothing further in has to check again.
 
 pub mod backoff;
+pub mod byte_count;
+pub mod duration;
+pub mod policy_rules;
 pub mod retry;
 pub mod status_set;
+pub mod triggers;

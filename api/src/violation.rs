@@ -1,7 +1,11 @@
 //! The one shape of "your input is wrong": the same value becomes a cause of an admission answer, a condition
 //! message and a line of `rebound-operator validate`.
 
+mod nearest;
+
 use std::fmt;
+
+pub use nearest::{hint, nearest};
 
 /// One thing that is wrong with an object, or that will hurt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +37,22 @@ pub enum Reason {
     NotInEffect,
     /// Legal, but the arithmetic says that it will hurt.
     Dangerous,
+}
+
+/// Everything that there is to say about one object: what makes it invalid, and what is legal but deserves a word.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Mistakes; an object with any is refused.
+    pub violations: Vec<Violation>,
+    /// Remarks; they refuse nothing.
+    pub warnings: Vec<Violation>,
+}
+
+impl Report {
+    /// Whether the object is valid.
+    pub fn is_clean(&self) -> bool {
+        self.violations.is_empty()
+    }
 }
 
 impl Violation {

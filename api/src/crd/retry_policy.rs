@@ -1,1 +1,187 @@
 //! `RetryPolicy` as users write it.
+//!
+//! The types here hold what a manifest says and nothing else: no defaults, no grammar. [`check`] is the one way from
+//! a manifest to rules; the API server's schema, the webhook, the command line and the reconciler all say what it
+//! says. Each kind of mistake has one home: shape in [`structure`], bounds in the garde attributes (which also
+//! make the schema), unions in the CEL rules, everything else in [`rules`].
+
+mod bounds;
+mod check;
+mod config;
+mod layers;
+mod not_in_effect;
+mod order;
+mod presence;
+mod rules;
+mod schema;
+mod status;
+mod structure;
+mod unions;
+mod warnings;
+mod wrong_type;
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::target_ref::{Target, TargetRef};
+
+pub use check::{Checked, check};
+pub use config::*;
+pub use status::RetryPolicyStatus;
+
+/// How requests to a Service are retried when they fail. Attaches to Services, whole or by port, and holds for every
+/// Gateway that routes to them.
+#[derive(
+    CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, garde::Validate,
+)]
+#[kube(
+    group = "gateway.flomesh.io",
+    version = "v1alpha1",
+    kind = "RetryPolicy",
+    plural = "retrypolicies",
+    singular = "retrypolicy",
+    shortname = "rtpolicy",
+    category = "gateway-api",
+    namespaced,
+    status = "RetryPolicyStatus",
+    derive = "PartialEq",
+    label("gateway.networking.k8s.io/policy", "Direct"),
+    printcolumn(name = "Target", type_ = "string", json_path = ".spec['targetRef','targetRefs'][*].name"),
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
+    printcolumn(
+        name = "Accepted",
+        type_ = "string",
+        json_path = r#".status.ancestors[*].conditions[?(@.type=="Accepted")].status"#
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[expect(clippy::duplicated_attributes, reason = "each printer column has a type of its own")]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "has(self.targetRef) || has(self.targetRefs)",
+        "message": "a policy needs a target: write `targetRef` or `targetRefs`",
+        "reason": "FieldValueRequired",
+        "fieldPath": ".targetRef",
+    },
+    {
+        "rule": "!(has(self.targetRef) && has(self.targetRefs))",
+        "message": "`targetRef` and `targetRefs` exclude each other: keep one of them",
+        "reason": "FieldValueForbidden",
+        "fieldPath": ".targetRefs",
+    },
+    {
+        "rule": "!(has(self.config) && has(self.retry))",
+        "message": "`retry` is another name for `config`: keep one of them",
+        "reason": "FieldValueForbidden",
+        "fieldPath": ".retry",
+    },
+]))]
+pub struct RetryPolicySpec {
+    /// The Service (or ServiceImport) that the policy is about. Either this or `targetRefs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub target_ref: Option<TargetRef>,
+    /// Several Services with the same policy. Either this or `targetRef`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(length(min = 1, max = 16), dive)]
+    pub target_refs: Option<Vec<TargetRef>>,
+    /// Whether retries are sent (`Enforce`, the default), only decided and counted (`DryRun`), or neither (`Disabled`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub mode: Option<Mode>,
+    /// What listed ports inherit, field by field; without `ports`, what holds for every port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub config: Option<RetryConfig>,
+    /// Another name for `config`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub retry: Option<RetryConfig>,
+    /// The ports that the policy is about; ports that are not listed get none. Left out: every port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(length(min = 1, max = 16), dive)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["port"]))]
+    pub ports: Option<Vec<RetryPort>>,
+}
+
+/// One port of the targets.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, garde::Validate)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "!(has(self.config) && has(self.retry))",
+        "message": "`retry` is another name for `config`: keep one of them",
+        "reason": "FieldValueForbidden",
+        "fieldPath": ".retry",
+    },
+]))]
+pub struct RetryPort {
+    /// The port of the Service, not of its pods.
+    #[garde(range(min = 1, max = 65535))]
+    pub port: i32,
+    /// What differs from the policy's `config`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub config: Option<RetryConfig>,
+    /// Another name for `config`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub retry: Option<RetryConfig>,
+}
+
+impl RetryPolicy {
+    /// What the policy attaches to, in the order of the manifest, with the policy's own namespace filled in. A
+    /// reference with a mistake is left out: [`check`] has reported it.
+    pub fn targets(&self) -> Vec<Target> {
+        let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
+        self.spec.target_refs_with_paths().filter_map(|(_, target)| target.resolve(namespace)).collect()
+    }
+}
+
+impl RetryPolicySpec {
+    /// Every target reference and where it stands.
+    fn target_refs_with_paths(&self) -> impl Iterator<Item = (String, &TargetRef)> {
+        let one = self.target_ref.iter().map(|target| ("spec.targetRef".to_owned(), target));
+        let several = self.target_refs.iter().flatten().enumerate();
+        one.chain(several.map(|(index, target)| (format!("spec.targetRefs[{index}]"), target)))
+    }
+
+    /// The configuration that ports inherit, and where it stands.
+    fn config(&self) -> Option<Written<'_>> {
+        Written::either("spec", self.config.as_ref(), self.retry.as_ref())
+    }
+
+    /// Every listed port.
+    fn ports(&self) -> impl Iterator<Item = ListedPort<'_>> {
+        self.ports.iter().flatten().enumerate().map(|(index, port)| {
+            let path = format!("spec.ports[{index}]");
+            let config = Written::either(&path, port.config.as_ref(), port.retry.as_ref());
+            ListedPort { path, port: port.port, config }
+        })
+    }
+}
+
+/// A configuration as it stands in the manifest.
+#[derive(Debug, Clone)]
+struct Written<'a> {
+    /// `spec.config`, `spec.ports[2].retry`.
+    path: String,
+    config: &'a RetryConfig,
+}
+
+/// A port as it stands in the manifest.
+#[derive(Debug, Clone)]
+struct ListedPort<'a> {
+    path: String,
+    port: i32,
+    config: Option<Written<'a>>,
+}
+
+impl<'a> Written<'a> {
+    fn either(path: &str, config: Option<&'a RetryConfig>, retry: Option<&'a RetryConfig>) -> Option<Self> {
+        let named = |name, config| Self { path: format!("{path}.{name}"), config };
+        config.map(|config| named("config", config)).or_else(|| retry.map(|retry| named("retry", retry)))
+    }
+}

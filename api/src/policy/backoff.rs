@@ -2,10 +2,18 @@
 
 use std::time::Duration;
 
+/// The shortest base interval that a policy may ask for.
+pub const BASE_MIN: Duration = Duration::from_millis(1);
 /// The longest base interval that a policy may ask for.
 pub const BASE_MAX: Duration = Duration::from_secs(60);
+/// The base interval of a policy that does not say.
+pub const BASE_DEFAULT: Duration = Duration::from_secs(1);
 /// The cap of a policy that names none, as a multiple of its base.
 pub const CAP_DEFAULT_FACTOR: u32 = 10;
+/// The fastest growth that a policy may ask for.
+pub const MULTIPLIER_MAX: u32 = 10;
+/// The growth of a policy that does not say.
+pub const MULTIPLIER_DEFAULT: u32 = 2;
 
 /// Exponential backoff: `base * multiplier^(n-1)` before retry `n`, at most `max`, then spread by `jitter`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +37,14 @@ pub enum Jitter {
     Floor,
 }
 
+impl Default for Backoff {
+    /// The backoff of a policy that says nothing about it.
+    fn default() -> Self {
+        let max = BASE_DEFAULT * CAP_DEFAULT_FACTOR;
+        Self { base: BASE_DEFAULT, max, multiplier: MULTIPLIER_DEFAULT, jitter: Jitter::Full }
+    }
+}
+
 impl Backoff {
     /// Invariant: `0 < base <= max` and `1 <= multiplier <= 10`; the error says which part is broken.
     pub fn new(base: Duration, max: Duration, multiplier: u32, jitter: Jitter) -> Result<Self, &'static str> {
@@ -38,7 +54,7 @@ impl Backoff {
         if max < base {
             return Err("the cap is below the base interval");
         }
-        if !(1..=10).contains(&multiplier) {
+        if !(1..=MULTIPLIER_MAX).contains(&multiplier) {
             return Err("the multiplier must be 1 to 10");
         }
         Ok(Self { base, max, multiplier, jitter })

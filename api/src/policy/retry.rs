@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::backoff::Backoff;
-use super::status_set::StatusSet;
+pub use super::triggers::Triggers;
 
 /// The most retries that a policy may ask for.
 pub const RETRIES_MAX: u8 = 10;
@@ -13,6 +13,11 @@ pub const RETRIES_DEFAULT: u8 = 3;
 pub const REPLAY_LIMIT_BYTES: u32 = 16 * 1024 * 1024;
 /// The replay buffer of a policy that does not say, in bytes.
 pub const REPLAY_DEFAULT_BYTES: u32 = 64 * 1024;
+
+/// The longest window of a budget; the shortest is [`WINDOW_MIN`].
+pub const WINDOW_MAX: Duration = Duration::from_secs(60 * 60);
+/// The shortest window of a budget.
+pub const WINDOW_MIN: Duration = Duration::from_secs(1);
 
 /// What is retried, how often, how far apart and within which limits. All defaults are resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,19 +61,6 @@ pub enum Mode {
     DryRun,
 }
 
-/// Failures that are retried in addition to those where nothing was sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Triggers {
-    /// Status codes of backends.
-    pub statuses: StatusSet,
-    /// The connection broke after the request was sent and before the response head was complete.
-    pub reset: bool,
-    /// The attempt took longer than its per-try timeout.
-    pub per_try_timeout: bool,
-    /// The backend answered with something that is not HTTP.
-    pub invalid_response: bool,
-}
-
 /// What may be sent again although the backend may have acted on it (RFC 9110 9.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NonIdempotent {
@@ -100,4 +92,16 @@ pub struct Budget {
     pub floor_count: u32,
     /// The window of the floor, 1 s to 1 h.
     pub floor_interval: Duration,
+}
+
+impl Default for Budget {
+    /// The budget of a policy that does not say: 20 % over 10 s, and 10 retries in any second.
+    fn default() -> Self {
+        Self {
+            percent: 20,
+            interval: Duration::from_secs(10),
+            floor_count: 10,
+            floor_interval: Duration::from_secs(1),
+        }
+    }
 }

@@ -7,6 +7,34 @@ pub const STATUS_MIN: u16 = 400;
 /// The highest status code of HTTP (RFC 9110 15).
 pub const STATUS_MAX: u16 = 599;
 
+/// Why a text is not a set of status codes. Each message follows the text that it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadStatus {
+    /// Not three digits, a class or a range.
+    #[error(
+        "is neither a status code such as `503`, nor a class such as `5xx`, nor a range such as `502-504`"
+    )]
+    Form,
+    /// `5XX`.
+    #[error("must be written `{0}xx`")]
+    UpperCase(char),
+    /// `50x`.
+    #[error("stands for no class; write `{0}-{1}` for these ten codes, or `4xx` or `5xx` for a whole class")]
+    HalfClass(u16, u16),
+    /// `6xx`.
+    #[error("is no class of HTTP; the classes that can be retried are `4xx` and `5xx`")]
+    NoClass,
+    /// Below [`STATUS_MIN`].
+    #[error("is not a failure and cannot be retried; the lowest code is 400")]
+    NotAFailure,
+    /// Above [`STATUS_MAX`].
+    #[error("is beyond HTTP's status codes, which end at 599")]
+    TooHigh,
+    /// `504-502`.
+    #[error("runs backwards; write `{1}-{0}`")]
+    Backwards(u16, u16),
+}
+
 /// A set of status codes, kept as sorted ranges that do not touch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StatusSet(Vec<(u16, u16)>);
@@ -36,6 +64,45 @@ impl StatusSet {
     pub fn ranges(&self) -> &[(u16, u16)] {
         &self.0
     }
+}
+
+/// Reads `503`, `5xx` or `502-504` as an inclusive range within 400-599.
+pub fn parse_range(text: &str) -> Result<(u16, u16), BadStatus> {
+    if let Some((low, high)) = text.split_once('-') {
+        return range(code(low)?, code(high)?);
+    }
+    let &[class, tens, units] = text.as_bytes() else {
+        return Err(code(text).err().unwrap_or(BadStatus::Form));
+    };
+    match (class, tens, units) {
+        (b'1'..=b'3', b'x', b'x') => Err(BadStatus::NotAFailure),
+        (b'4' | b'5', b'x', b'x') => Ok((hundreds(class), hundreds(class) + 99)),
+        (b'0' | b'6'..=b'9', b'x', b'x') => Err(BadStatus::NoClass),
+        (b'4' | b'5', b'x' | b'X', b'x' | b'X') => Err(BadStatus::UpperCase(class.into())),
+        (b'4' | b'5', b'0'..=b'9', b'x') => {
+            let low = hundreds(class) + u16::from(tens - b'0') * 10;
+            Err(BadStatus::HalfClass(low, low + 9))
+        }
+        _ => code(text).and_then(|code| range(code, code)),
+    }
+}
+
+fn range(low: u16, high: u16) -> Result<(u16, u16), BadStatus> {
+    match (low, high) {
+        _ if low > high => Err(BadStatus::Backwards(low, high)),
+        _ if low < STATUS_MIN => Err(BadStatus::NotAFailure),
+        _ if high > STATUS_MAX => Err(BadStatus::TooHigh),
+        _ => Ok((low, high)),
+    }
+}
+
+fn code(text: &str) -> Result<u16, BadStatus> {
+    let three_digits = text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit());
+    if three_digits { text.parse().map_err(|_| BadStatus::Form) } else { Err(BadStatus::Form) }
+}
+
+fn hundreds(digit: u8) -> u16 {
+    u16::from(digit - b'0') * 100
 }
 
 impl fmt::Display for StatusSet {

@@ -1,0 +1,65 @@
+//! The schema that the API server gets, in the forms that the checks here need. Made once from the Rust types.
+
+use std::sync::LazyLock;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
+use kube::CustomResourceExt;
+use kube::core::cel::{CompiledSchema, compile_schema};
+
+use super::RetryPolicy;
+
+/// The schema of a whole object, with the fields that Kubernetes adds to every kind.
+pub(super) static SCHEMA: LazyLock<JSONSchemaProps> = LazyLock::new(|| {
+    let versions = RetryPolicy::crd().spec.versions.into_iter();
+    let schema = versions.filter_map(|version| version.schema?.open_api_v3_schema).next();
+    let mut root = schema.unwrap_or_default();
+    let properties = root.properties.get_or_insert_default();
+    for (name, type_) in [("apiVersion", "string"), ("kind", "string"), ("metadata", "object")] {
+        properties.insert(name.into(), JSONSchemaProps { type_: Some(type_.into()), ..Default::default() });
+        root.required.get_or_insert_default().push(name.into());
+    }
+    root
+});
+
+/// The CEL rules of the schema.
+pub(super) static RULES: LazyLock<CompiledSchema> = LazyLock::new(|| {
+    let schema = serde_json::to_value(&*SCHEMA).unwrap_or_default();
+    compile_schema(&schema)
+});
+
+/// The bounds of a node in words: `must be from 0 to 10`.
+pub(super) fn bounds(node: &JSONSchemaProps) -> String {
+    let span = |min: Option<String>, max: Option<String>| match (min, max) {
+        (Some(min), Some(max)) => format!("{min} to {max}"),
+        (Some(min), None) => format!("at least {min}"),
+        (None, Some(max)) => format!("at most {max}"),
+        (None, None) => "less".into(),
+    };
+    let text = |count: Option<i64>| count.map(|count| count.to_string());
+    let number = |bound: Option<f64>| bound.map(|bound| bound.to_string());
+    match node.type_.as_deref() {
+        Some("array") => format!("must hold {} items", span(text(node.min_items), text(node.max_items))),
+        Some("string") => {
+            format!("must have {} characters", span(text(node.min_length), text(node.max_length)))
+        }
+        _ => format!("must be {}", span(number(node.minimum), number(node.maximum))),
+    }
+}
+
+/// The node of the schema that `path` leads to.
+pub(super) fn at(path: &str) -> Option<&'static JSONSchemaProps> {
+    let mut node: &JSONSchemaProps = &SCHEMA;
+    for step in path.split(['.', '[']) {
+        node = if step.ends_with(']') { item(node)? } else { node.properties.as_ref()?.get(step)? };
+    }
+    Some(node)
+}
+
+/// The schema of an array's items.
+pub(super) fn item(node: &JSONSchemaProps) -> Option<&JSONSchemaProps> {
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrArray as Items;
+    match node.items.as_ref()? {
+        Items::Schema(schema) => Some(schema),
+        Items::Schemas(_) => None,
+    }
+}
