@@ -44,8 +44,12 @@ pub async fn serve(core: Rc<Core>, port: u16, mut stream: Stream, peer: SocketAd
     let conversation = Conversation { core, port, peer, socket };
     let mut buffer = BytesMut::new();
     loop {
-        if buffer.is_empty() && !await_bytes(&stream, &membership).await {
-            return;
+        if buffer.is_empty() {
+            // Between requests there is no buffer: most connections are there most of the time.
+            buffer = BytesMut::new();
+            if !await_bytes(&stream, &membership).await {
+                return;
+            }
         }
         let (mut read, mut write) = stream.split();
         let after = match receive(&mut read, &mut buffer).await {
