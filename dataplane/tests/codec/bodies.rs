@@ -88,9 +88,13 @@ fn a_chunk_line_is_a_size_and_extensions() {
 
 #[test]
 fn a_chunk_ends_where_its_size_says() {
-    for input in
-        ["3\r\nabcd\r\n0\r\n\r\n", "3\r\nabc\n0\r\n\r\n", "3\r\nabc0\r\n\r\n", "3\r\nabc\r\r\n0\r\n\r\n"]
-    {
+    for input in [
+        "3\r\nabcd\r\n0\r\n\r\n",
+        "3\r\nabc\n0\r\n\r\n",
+        "3\r\nabcX\n0\r\n\r\n",
+        "3\r\nabc0\r\n\r\n",
+        "3\r\nabc\r\r\n0\r\n\r\n",
+    ] {
         refuse(input, BodyError::ChunkEnd);
     }
     refuse("3\r\nabc\r\n\r\n0\r\n\r\n", BodyError::ChunkLine);

@@ -105,6 +105,16 @@ fn interim_responses_come_before_the_final_one_and_are_bounded() {
 }
 
 #[test]
+fn a_short_head_may_follow_a_long_one() {
+    let mut parser = ResponseParser::default();
+    let mut buf =
+        bytes::BytesMut::from("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 \r\n\r\nabc");
+    assert_eq!(parser.parse(&mut buf, &Method::Get).unwrap().unwrap().status, 103);
+    assert_eq!(parser.parse(&mut buf, &Method::Get).unwrap().unwrap().status, 200);
+    assert_eq!(&buf[..], b"abc");
+}
+
+#[test]
 fn after_101_the_connection_is_no_longer_http() {
     let head = accept("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n");
     assert!(head.is_informational() && !head.reusable);
