@@ -60,7 +60,9 @@ fn lines(text: &mut String, what: &str, list: &[Violation]) {
 fn rules_of_ports(text: &mut String, rules: &PolicyRules) {
     match rules.listed_ports() {
         None => write_rules(text, "every port", rules.for_port(1)),
-        Some(ports) => ports.for_each(|port| write_rules(text, &format!("port {port}"), rules.for_port(port))),
+        Some(ports) => {
+            ports.for_each(|port| write_rules(text, &format!("port {port}"), rules.for_port(port)))
+        }
     }
 }
 

@@ -19,12 +19,12 @@ pub trait Upstream {
     /// What it takes to pass a response on.
     type Response;
 
-    /// Sends the request once and waits for the response head, at most until `limit`. `number` is 1 for the first
-    /// attempt.
+    /// Sends the request once and waits for the response head, at most until `deadline`. `number` is 1 for the
+    /// first attempt.
     fn attempt(
         &mut self,
         number: u32,
-        limit: Option<Instant>,
+        deadline: Option<Instant>,
     ) -> impl Future<Output = Outcome<Self::Response>>;
 
     /// Whether the request can be sent once more.

@@ -38,6 +38,8 @@ pub struct Request<'a> {
     pub expects_continue: bool,
     /// When the attempt ends without a response head.
     pub limit: Instant,
+    /// When all attempts end; none: they do not. Nothing is waited for beyond it, not even the body.
+    pub deadline: Option<Instant>,
 }
 
 /// How an exchange ended.
@@ -45,7 +47,7 @@ pub struct Request<'a> {
 pub struct Called {
     /// The answer, whose body is still to be read.
     pub result: Result<Answer, Failure>,
-    /// The request body; none: it is still on its way to the backend that answered.
+    /// The request body; none: it is still on its way to the backend that answered, or was given up with its client.
     pub body: Option<RequestBody>,
 }
 
@@ -95,7 +97,7 @@ pub async fn call(
     request: Request<'_>,
     client: &mut WriteHalf,
 ) -> Called {
-    let Request { method, mut head, body, expects_continue, limit } = request;
+    let Request { method, mut head, body, expects_continue, limit, deadline } = request;
     let in_flight = endpoint.enter();
     let Connection { read, mut write, buffer } = connection;
     let whole = body.is_complete();
@@ -126,12 +128,12 @@ pub async fn call(
             Err(Elapsed) => failed(Failure::PerTryTimeout, body),
         };
     }
-    let exchange = Streaming { method, limit };
+    let exchange = Streaming { method, limit, deadline };
     match exchange.run(side, write, body, expects_continue, client).await {
         Ok(Streamed { side, head, sending, request_sent, body }) => {
             called(answered(side, head, sending, request_sent), body)
         }
-        Err((failure, body)) => failed(failure, body),
+        Err((failure, body)) => Called { result: Err(failure), body },
     }
 }
 
@@ -147,7 +149,11 @@ fn failed(failure: Failure, body: RequestBody) -> Called {
 struct Streaming<'a> {
     method: &'a Method,
     limit: Instant,
+    deadline: Option<Instant>,
 }
+
+/// Why there is no answer, and the body if it came home.
+type BrokenOff = (Failure, Option<RequestBody>);
 
 struct Streamed {
     side: Side,
@@ -165,7 +171,7 @@ impl Streaming<'_> {
         mut body: RequestBody,
         expects_continue: bool,
         client: &mut WriteHalf,
-    ) -> Result<Streamed, (Failure, RequestBody)> {
+    ) -> Result<Streamed, BrokenOff> {
         let socket = side.read.socket();
         let mut reading = pin!(next_head(side, self.method));
         if expects_continue && body.is_held_back() {
@@ -178,7 +184,7 @@ impl Streaming<'_> {
                     let sending = Sending::Done(write);
                     return Ok(Streamed { side, head, sending, request_sent: false, body: Some(body) });
                 }
-                First::Left((_, Err(failure))) => return Err((failure, body)),
+                First::Left((_, Err(failure))) => return Err((failure, Some(body))),
                 First::Right(()) => {}
             }
             // A client that has gone is noticed when its body is read.
@@ -204,12 +210,12 @@ impl Streaming<'_> {
             }
             Ok(First::Left((_, Err(failure)))) => {
                 socket.shutdown_both();
-                Err(self.broken_off(failure, sending.await))
+                Err(self.break_off(failure, sending).await)
             }
             Ok(First::Right(uploaded)) => self.after_upload(uploaded, reading).await,
             Err(Elapsed) => {
                 socket.shutdown_both();
-                Err(self.broken_off(Failure::PerTryTimeout, sending.await))
+                Err(self.break_off(Failure::PerTryTimeout, sending).await)
             }
         }
     }
@@ -219,11 +225,11 @@ impl Streaming<'_> {
         &self,
         uploaded: Uploaded,
         mut reading: Pin<&mut impl Future<Output = (Side, Result<ResponseHead, Failure>)>>,
-    ) -> Result<Streamed, (Failure, RequestBody)> {
+    ) -> Result<Streamed, BrokenOff> {
         let Uploaded { body, write, result } = uploaded;
         let (limit, on_elapsed) = match &result {
             Ok(()) => (self.limit, Failure::PerTryTimeout),
-            Err(UploadError::Client(_)) => return Err((Failure::ClientGone, body)),
+            Err(UploadError::Client(_)) => return Err((Failure::ClientGone, Some(body))),
             Err(UploadError::Upstream(_) | UploadError::Stuck) => {
                 (self.limit.min(clock::now() + EARLY_ANSWER_WAIT), Failure::Reset)
             }
@@ -240,17 +246,20 @@ impl Streaming<'_> {
                 let sending = Sending::Done(write);
                 Ok(Streamed { side, head, sending, request_sent: result.is_ok(), body: Some(body) })
             }
-            Ok((_, Err(failure))) => Err((failure, body)),
-            Err(Elapsed) => Err((on_elapsed, body)),
+            Ok((_, Err(failure))) => Err((failure, Some(body))),
+            Err(Elapsed) => Err((on_elapsed, Some(body))),
         }
     }
 
-    /// The body comes home from an upload whose connection was ended. If its own end came first, that is the reason.
-    fn broken_off(&self, failure: Failure, uploaded: Uploaded) -> (Failure, RequestBody) {
-        let Uploaded { body, result, .. } = uploaded;
-        match result {
-            Err(UploadError::Client(_)) => (Failure::ClientGone, body),
-            Ok(()) | Err(UploadError::Upstream(_) | UploadError::Stuck) => (failure, body),
+    /// Waits for the body to come home from an upload whose connection was ended: it may have to wait for the client's
+    /// next bytes. If its own end came first, that is the reason.
+    async fn break_off(&self, failure: Failure, sending: impl Future<Output = Uploaded>) -> BrokenOff {
+        match timeout_at(self.deadline, sending).await {
+            Ok(Uploaded { body, result: Err(UploadError::Client(_)), .. }) => {
+                (Failure::ClientGone, Some(body))
+            }
+            Ok(Uploaded { body, .. }) => (failure, Some(body)),
+            Err(Elapsed) => (failure, None),
         }
     }
 }
