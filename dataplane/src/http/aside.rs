@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::body::READ_BYTES;
 use super::h1::body::{BodyDecoder, Piece};
@@ -30,8 +30,8 @@ const TIME_MAX: Duration = Duration::from_secs(2);
 pub struct Kept {
     /// The head.
     pub head: ResponseHead,
-    /// The body.
-    pub pieces: Vec<Bytes>,
+    /// The body, at most [`BODY_MAX_BYTES`].
+    pub body: BytesMut,
     /// The trailers.
     pub trailers: Option<Fields>,
 }
@@ -59,15 +59,14 @@ async fn read_whole(answer: Answer) -> Option<Kept> {
     let Answer { head, mut read, mut buffer, sending, endpoint, in_flight, request_sent, interim: _ } =
         answer;
     let mut decoder = BodyDecoder::new(head.body);
-    let (mut pieces, mut bytes) = (Vec::new(), 0);
+    let mut body = BytesMut::new();
     let trailers = loop {
         match decoder.decode(&mut buffer).ok()? {
             Piece::Data(piece) => {
-                bytes += piece.len();
-                if bytes > BODY_MAX_BYTES {
+                if body.len() + piece.len() > BODY_MAX_BYTES {
                     return None;
                 }
-                pieces.push(piece);
+                body.extend_from_slice(&piece);
             }
             Piece::End(trailers) => break trailers,
             Piece::More => more(&mut decoder, &mut read, &mut buffer).await?,
@@ -80,7 +79,7 @@ async fn read_whole(answer: Answer) -> Option<Kept> {
     {
         endpoint.checkin(Connection { read, write, buffer }, clock::now());
     }
-    Some(Kept { head, pieces, trailers })
+    Some(Kept { head, body, trailers })
 }
 
 async fn more(decoder: &mut BodyDecoder, read: &mut ReadHalf, buffer: &mut BytesMut) -> Option<()> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::h1::body::{BodyDecoder, BodyError, Piece};
-use super::h1::encode::{CHUNK_SUFFIX, chunk_prefix, put_last_chunk};
+use super::h1::encode::{put_chunk, put_last_chunk};
 use super::h1::fields::Fields;
 use super::h1::framing::BodyLength;
 use crate::io::stream::{ReadHalf, WriteError, WriteHalf};
@@ -39,12 +39,12 @@ pub struct RequestBody {
     invited: bool,
 }
 
-/// What of the body has come in and can be sent again.
+/// What of the body has come in and can be sent again. Copied together: pieces would each hold on to a read buffer, and
+/// a client chooses how small they are.
 #[derive(Debug)]
 struct Kept {
     core: Rc<Core>,
-    pieces: Vec<Bytes>,
-    bytes: usize,
+    bytes: BytesMut,
     bytes_max: usize,
     replay: Replay,
 }
@@ -97,8 +97,7 @@ impl RequestBody {
         length: BodyLength,
         bytes_max: usize,
     ) -> Self {
-        let kept =
-            Kept { core: core.clone(), pieces: Vec::new(), bytes: 0, bytes_max, replay: Replay::Possible };
+        let kept = Kept { core: core.clone(), bytes: BytesMut::new(), bytes_max, replay: Replay::Possible };
         let decoder = BodyDecoder::new(length);
         Self { read, buffer, decoder, length, trailers: None, kept, broken: None, invited: false }
     }
@@ -108,7 +107,7 @@ impl RequestBody {
     pub fn take_arrived(&mut self) {
         while !self.decoder.is_done() && self.kept.has_room_for(self.buffer.len()) {
             match self.decode() {
-                Ok(Some(piece)) => self.kept.keep(piece),
+                Ok(Some(piece)) => self.kept.keep(&piece),
                 Ok(None) | Err(_) => return,
             }
         }
@@ -131,7 +130,7 @@ impl RequestBody {
 
     /// Whether a client that holds its body back is still to be told to send it.
     pub fn is_held_back(&self) -> bool {
-        !self.invited && self.kept.pieces.is_empty()
+        !self.invited && self.kept.bytes.is_empty()
     }
 
     /// The client has been told to send its body.
@@ -146,7 +145,7 @@ impl RequestBody {
 
     /// Appends a complete body, framed.
     pub fn put_whole(&self, out: &mut BytesMut) {
-        self.kept.pieces.iter().for_each(|piece| self.put_piece(piece, out));
+        self.put_piece(&self.kept.bytes, out);
         self.put_end(out);
     }
 
@@ -184,15 +183,11 @@ impl RequestBody {
         }
     }
 
-    fn put_piece(&self, piece: &Bytes, out: &mut BytesMut) {
-        match std::num::NonZeroUsize::new(piece.len()) {
-            Some(length) if self.length == BodyLength::Chunked => {
-                out.extend_from_slice(chunk_prefix(length).as_ref());
-                out.extend_from_slice(piece);
-                out.extend_from_slice(CHUNK_SUFFIX);
-            }
-            Some(_) => out.extend_from_slice(piece),
-            None => {}
+    fn put_piece(&self, piece: &[u8], out: &mut BytesMut) {
+        if self.length == BodyLength::Chunked {
+            put_chunk(piece, out);
+        } else {
+            out.extend_from_slice(piece);
         }
     }
 
@@ -204,34 +199,24 @@ impl RequestBody {
 
     async fn send(&mut self, write: &mut WriteHalf) -> Result<(), UploadError> {
         let mut out = BytesMut::new();
-        // By index: sending a new piece below may drop what was kept, but not while these are sent.
-        for index in 0..self.kept.pieces.len() {
-            let piece = self.kept.pieces[index].clone();
-            self.send_piece(piece, write, &mut out).await?;
-        }
+        self.put_piece(&self.kept.bytes, &mut out);
+        write_out(write, &mut out).await?;
         while let Some(piece) = self.next().await? {
-            self.kept.keep(piece.clone());
-            self.send_piece(piece, write, &mut out).await?;
+            self.kept.keep(&piece);
+            if self.length == BodyLength::Chunked {
+                self.put_piece(&piece, &mut out);
+                write_out(write, &mut out).await?;
+            } else {
+                timeout(WRITE_MAX, write.write_bytes(piece)).await.map_err(|_| UploadError::Stuck)??;
+            }
         }
         self.put_end(&mut out);
-        timeout(WRITE_MAX, write.write_all(&mut out)).await.map_err(|_| UploadError::Stuck)??;
-        Ok(())
+        write_out(write, &mut out).await
     }
+}
 
-    async fn send_piece(
-        &self,
-        piece: Bytes,
-        write: &mut WriteHalf,
-        out: &mut BytesMut,
-    ) -> Result<(), UploadError> {
-        if self.length == BodyLength::Chunked {
-            self.put_piece(&piece, out);
-            timeout(WRITE_MAX, write.write_all(out)).await.map_err(|_| UploadError::Stuck)??;
-        } else {
-            timeout(WRITE_MAX, write.write_bytes(piece)).await.map_err(|_| UploadError::Stuck)??;
-        }
-        Ok(())
-    }
+async fn write_out(write: &mut WriteHalf, out: &mut BytesMut) -> Result<(), UploadError> {
+    Ok(timeout(WRITE_MAX, write.write_all(out)).await.map_err(|_| UploadError::Stuck)??)
 }
 
 /// Sends what was kept and then what is still to come. Owns both sides while it runs: it may be stopped only by ending
@@ -243,23 +228,22 @@ pub async fn upload(mut body: RequestBody, mut write: WriteHalf) -> Uploaded {
 
 impl Kept {
     fn has_room_for(&self, bytes: usize) -> bool {
-        self.bytes + bytes <= self.bytes_max
+        self.bytes.len() + bytes <= self.bytes_max
     }
 
     /// Keeps a piece, or gives up on all of it.
-    fn keep(&mut self, piece: Bytes) {
+    fn keep(&mut self, piece: &[u8]) {
         if self.replay != Replay::Possible {
             return;
         }
-        let metrics = self.core.process_metrics();
+        let of_process = self.core.process_metrics().sum(|core| &core.replay_bytes);
         if !self.has_room_for(piece.len()) {
             self.give_up(Replay::BodyTooLarge);
-        } else if metrics.sum(|core| &core.replay_bytes) + piece.len() as u64 > REPLAY_PROCESS_MAX_BYTES {
+        } else if of_process + piece.len() as u64 > REPLAY_PROCESS_MAX_BYTES {
             self.give_up(Replay::OutOfMemory);
         } else {
-            self.bytes += piece.len();
             self.core.metrics().replay_bytes.add(piece.len() as u64);
-            self.pieces.push(piece);
+            self.bytes.extend_from_slice(piece);
         }
     }
 
@@ -269,9 +253,8 @@ impl Kept {
     }
 
     fn release(&mut self) {
-        self.core.metrics().replay_bytes.sub(self.bytes as u64);
-        self.pieces = Vec::new();
-        self.bytes = 0;
+        let bytes = std::mem::take(&mut self.bytes);
+        self.core.metrics().replay_bytes.sub(bytes.len() as u64);
     }
 }
 

@@ -2,15 +2,15 @@
 //! client's connection, so that a cut-off answer cannot be taken for a whole one.
 
 use std::future::Future;
-use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use super::aside::Kept;
 use super::body::{READ_BYTES, RequestBody, Uploaded, WRITE_MAX};
 use super::h1::body::{BodyDecoder, BodyError, Piece};
-use super::h1::encode::{CHUNK_SUFFIX, chunk_prefix, put_last_chunk};
+use super::h1::encode::{put_chunk, put_last_chunk};
 use super::h1::fields::Fields;
 use super::h1::framing::BodyLength;
 use crate::clock;
@@ -78,19 +78,16 @@ pub async fn relay(
     Ok(body)
 }
 
-/// Sends a head, and a body that was kept.
+/// Sends `out`, which holds the response head, and a body that was kept.
 pub async fn send_kept(
     client: &mut WriteHalf,
-    mut out: BytesMut,
+    out: BytesMut,
     framing: BodyLength,
-    pieces: &[Bytes],
-    trailers: Option<&Fields>,
+    kept: Kept,
 ) -> Result<(), RelayError> {
-    let mut output = Output { client, out: std::mem::take(&mut out), framing };
-    for piece in pieces {
-        output.put(piece.clone()).await?;
-    }
-    output.end(trailers).await
+    let mut output = Output { client, out, framing };
+    output.put(kept.body.freeze()).await?;
+    output.end(kept.trailers.as_ref()).await
 }
 
 /// What a backend sends.
@@ -135,11 +132,7 @@ impl Output<'_> {
 
     async fn put(&mut self, piece: Bytes) -> Result<(), RelayError> {
         if self.framing == BodyLength::Chunked {
-            if let Some(length) = NonZeroUsize::new(piece.len()) {
-                self.out.extend_from_slice(chunk_prefix(length).as_ref());
-                self.out.extend_from_slice(&piece);
-                self.out.extend_from_slice(CHUNK_SUFFIX);
-            }
+            put_chunk(&piece, &mut self.out);
         } else if self.out.len() + piece.len() <= JOIN_MAX_BYTES {
             self.out.extend_from_slice(&piece);
         } else {

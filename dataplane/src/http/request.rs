@@ -200,10 +200,7 @@ impl Conversation {
         let relaying = async {
             match response {
                 Response::Live(answer) => relay(write, *answer, out, framing).await,
-                Response::Kept(kept) => {
-                    let sent = send_kept(write, out, framing, &kept.pieces, kept.trailers.as_ref());
-                    sent.await.map(|()| None)
-                }
+                Response::Kept(kept) => send_kept(write, out, framing, kept).await.map(|()| None),
             }
         };
         match race(timeout_at(passing.limit, relaying), gone(self.socket)).await {
