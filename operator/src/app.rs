@@ -5,14 +5,12 @@ mod once;
 mod run;
 mod screen;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use rebound_api::name::ServicePort;
 
-use crate::cli::Command;
+use crate::cli::{Command, Objects};
 use crate::observe::files::Settings;
 
 /// Something that the user wrote is not valid.
@@ -37,6 +35,8 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn settings(paths: Vec<PathBuf>, namespace: String, backends: Vec<(ServicePort, SocketAddr)>) -> Settings {
+/// How the command line reads files.
+pub fn settings(paths: Vec<PathBuf>, objects: Objects) -> Settings {
+    let Objects { namespace, backends } = objects;
     Settings { paths, namespace, backends, controller: CONTROLLER.into(), class: CLASS.into() }
 }

@@ -16,9 +16,9 @@ pub fn start(filter: Option<&str>) {
     };
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     if stderr().is_terminal() {
-        logs.with_target(false).init()
+        logs.with_target(false).init();
     } else {
-        logs.json().flatten_event(true).init()
+        logs.json().flatten_event(true).init();
     }
     if let Some(error) = bad {
         tracing::warn!(%error, "the log filter does not parse; `{FILTER_DEFAULT}` is used");

@@ -10,7 +10,6 @@ mod gateway;
 mod grammar;
 mod grant;
 mod hostname;
-pub mod interim;
 pub mod object;
 mod policy;
 mod route;

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{NOT_VALID, USAGE_OR_IO, screen, settings};
 use crate::apply::Sink;
 use crate::apply::files::Folder;
-use crate::cli::{Output, Render, Validate};
+use crate::cli::{Objects, Output, Render, Validate};
 use crate::controller;
 use crate::observe::Source;
 use crate::observe::files::{Files, Finding, Severity};
@@ -15,7 +15,7 @@ use crate::validate::object;
 
 /// Writes snapshots and status of whatever is valid, and tells about the rest.
 pub(super) fn render(args: Render) -> anyhow::Result<ExitCode> {
-    let settings = settings(args.paths, args.objects.namespace, args.objects.backends);
+    let settings = settings(args.paths, args.objects);
     let mut source = Source::Files(Files::new(settings));
     let mut sink = Sink::Files(Folder::open(args.out)?);
     let round = controller::reconcile(&mut source, &mut sink)?;
@@ -26,7 +26,7 @@ pub(super) fn render(args: Render) -> anyhow::Result<ExitCode> {
 /// Prints every violation and warning.
 pub(super) fn validate(args: Validate) -> anyhow::Result<ExitCode> {
     let paths = args.paths.into_iter().chain(args.filename).collect();
-    let mut files = Files::new(settings(paths, args.namespace, Vec::new()));
+    let mut files = Files::new(settings(paths, Objects { namespace: args.namespace, backends: Vec::new() }));
     let findings = files.observe(object::admit).findings;
     match args.output {
         Output::Text => findings.iter().for_each(screen::line),
@@ -37,7 +37,10 @@ pub(super) fn validate(args: Validate) -> anyhow::Result<ExitCode> {
 
 /// Prints the CustomResourceDefinitions as one YAML stream.
 pub(super) fn crds() -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`crds` is not in this build")
+    for crd in rebound_api::crd::all() {
+        screen::line(format_args!("---\n{}", serde_saphyr::to_string(&crd)?.trim_end()));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn exit_code(findings: &[Finding]) -> ExitCode {

@@ -33,7 +33,7 @@ async fn serve(args: Run) -> anyhow::Result<ExitCode> {
     refuse_loop(out.path(), &args.paths)?;
     let program = Program { path: find_dataplane(args.dataplane)?, bind: args.bind, admin: args.admin };
     let mut watch = Watch::new(args.paths.clone())?;
-    let settings = settings(args.paths, args.objects.namespace, args.objects.backends);
+    let settings = settings(args.paths, args.objects);
     let mut source = Source::Files(Files::new(settings));
     let mut sink = Sink::Files(Folder::open(out.path().into())?);
     screen::line(format_args!("out={}", out.path().display()));

@@ -12,10 +12,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::validate::interim::Report;
 use core::net::SocketAddr;
 use rebound_api::name::{ObjectKey, ServicePort};
-use rebound_api::violation::{Reason, Violation};
+use rebound_api::violation::{Reason, Report, Violation};
 use serde_json::Value;
 
 use super::world::World;

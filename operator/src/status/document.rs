@@ -14,7 +14,7 @@ pub struct StatusList {
     pub api_version: &'static str,
     pub kind: &'static str,
     pub items: Vec<ObjectStatus>,
-    /// What could not be read or was refused, as `FILE:LINE: PATH: message`. Its last good version is in effect.
+    /// What is wrong, as `FILE:LINE: PATH: message`. Of what is refused altogether the last good version is in effect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
     /// What is accepted and deserves a look.

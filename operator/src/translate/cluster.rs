@@ -21,7 +21,7 @@ pub(super) fn cluster(world: &World, accepted: &Accepted<'_>, port: &ServicePort
     Cluster {
         service: port.clone(),
         endpoints: endpoints(world, port).into_iter().collect(),
-        retry: policy.and_then(|policy| retry::of_policy(policy)),
+        retry: policy.and_then(retry::of_policy),
         budget: retry::budget(policy),
     }
 }

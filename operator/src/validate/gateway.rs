@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::validate::interim::Report;
 use rebound_api::crd::condition::Reason;
 use rebound_api::crd::gateway::{Gateway, Listener, Protocol, RouteGroupKind};
 use rebound_api::crd::parent_ref::GATEWAY_GROUP;
 use rebound_api::name::ObjectKey;
-use rebound_api::violation::Violation;
+use rebound_api::violation::{Report, Violation};
 
 use super::verdict::{ClassVerdict, GatewayVerdict, ListenerVerdict, Refusal};
 use super::{grammar, rule};

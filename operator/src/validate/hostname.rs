@@ -33,12 +33,8 @@ mod tests {
 
     #[track_caller]
     fn check(listener: Option<&str>, route: &[&str], expected: Option<&[&str]>) {
-        let route: Vec<_> = route.iter().map(|it| (*it).to_owned()).collect();
-        let found = intersect(listener, &route);
-        assert_eq!(
-            found.as_deref(),
-            expected.map(|it| it.iter().map(|it| (*it).to_owned()).collect()).as_deref() as Option<&[String]>
-        );
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(intersect(listener, &owned(route)), expected.map(owned));
     }
 
     #[test]

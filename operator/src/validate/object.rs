@@ -1,13 +1,13 @@
 //! One object by itself: what admission says about it, and `rebound-operator validate` prints.
 
-use crate::validate::interim::{self as retry_policy, Report};
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use rebound_api::crd::gateway::Gateway;
 use rebound_api::crd::gateway_class::GatewayClass;
 use rebound_api::crd::http_route::HttpRoute;
 use rebound_api::crd::reference_grant::ReferenceGrant;
-use rebound_api::violation::{Reason, Violation};
+use rebound_api::crd::retry_policy;
+use rebound_api::violation::{Reason, Report, Violation};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 

@@ -5,8 +5,8 @@ mod target;
 
 use std::collections::BTreeMap;
 
-use super::interim::{self as retry_policy, Checked};
-use rebound_api::name::{ObjectKey, ServicePort};
+use rebound_api::crd::retry_policy::{self, Checked};
+use rebound_api::name::ServicePort;
 use serde_json::Value;
 
 use super::verdict::{Ancestor, PolicyVerdict, TargetVerdict};
@@ -34,17 +34,16 @@ fn judge(
     holders: &mut BTreeMap<ServicePort, AcceptedPolicy>,
 ) -> PolicyVerdict {
     let Checked { policy: parsed, rules, report } = retry_policy::check(&policy.object);
-    let targets = parsed.iter().flat_map(|it| it.targets());
-    let targets = targets.filter_map(|target| {
-        let service = target::key(policy.key.namespace(), &target)?;
-        let found = target::find(world, policy.key.namespace(), &target, &service);
-        let refused = found.as_ref().err().cloned();
-        let mut verdict =
-            TargetVerdict { service, refused, held: Vec::new(), withheld: Vec::new(), ancestors: Vec::new() };
-        if let (Ok(ports), Some(rules)) = (found, &rules) {
-            conflict::claim(&policy.key, rules, &ports, holders, &mut verdict);
+    let targets = parsed.map(|it| it.targets()).unwrap_or_default().into_iter().map(|target| {
+        let ports = target::ports(world, policy.key.namespace(), &target);
+        let mut verdict = TargetVerdict::new(target);
+        match (ports, &rules) {
+            (Ok(ports), Some(rules)) => conflict::claim(&policy.key, rules, &ports, holders, &mut verdict),
+            // A policy with a mistake claims nothing; the mistake is told about the policy as a whole.
+            (Ok(_), None) => {}
+            (Err(refusal), _) => verdict.refused = Some(refusal),
         }
-        Some(verdict)
+        verdict
     });
     PolicyVerdict {
         key: policy.key.clone(),
@@ -60,7 +59,7 @@ fn ancestor(
     gateway: &super::AcceptedGateway,
     target: &TargetVerdict,
 ) -> Option<Ancestor> {
-    let is_target = |it: &ServicePort| it.service == target.service;
+    let is_target = |it: &ServicePort| it.service == target.target.key;
     let mut ancestor = Ancestor { gateway: gateway.key.clone(), backends: 0, overridden: 0 };
     for route in routes(accepted, gateway) {
         for rule in &route.rules {
@@ -81,9 +80,4 @@ fn routes<'a, 'w>(
     let attached = gateway.listeners.iter().flat_map(|it| &it.routes).map(|it| it.route);
     let indices: std::collections::BTreeSet<usize> = attached.collect();
     indices.into_iter().map(|index| &accepted.routes[index])
-}
-
-/// A message for a policy about another one.
-fn held_by(port: &ServicePort, holder: &ObjectKey) -> String {
-    format!("RetryPolicy {holder} is older and holds {port}")
 }

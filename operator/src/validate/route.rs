@@ -1,9 +1,8 @@
 //! An HTTPRoute by itself: which of its rules can be served, and what their backends mean.
 
-use crate::validate::interim::Report;
 use rebound_api::crd::condition::Reason;
 use rebound_api::crd::http_route::{HttpRoute, HttpRouteRule};
-use rebound_api::violation::Violation;
+use rebound_api::violation::{Report, Violation};
 
 use super::rule::{self, Checked};
 use super::verdict::{Refusal, RouteVerdict};

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use crate::validate::interim::Report;
 use rebound_api::crd::Unread;
 use rebound_api::crd::http_route::{
     FilterType, HttpHeaderFilter, HttpPathMatch, HttpRouteFilter, HttpRouteMatch, HttpRouteRetry,
     HttpRouteRule, HttpValueMatch, PathMatchType, ValueMatchType,
 };
 use rebound_api::policy::backoff::{Backoff, CAP_DEFAULT_FACTOR, Jitter};
+use rebound_api::policy::duration::{self, DURATION_MAX};
 use rebound_api::policy::retry::RETRIES_MAX;
 use rebound_api::policy::status_set::{STATUS_MAX, STATUS_MIN, StatusSet};
-use rebound_api::violation::{Reason, Violation};
+use rebound_api::violation::{Reason, Report, Violation};
 
 use super::RuleRetry;
-use super::grammar::{self, DURATION_MAX};
+use super::grammar;
 
 /// The largest weight of a backend (Gateway API).
 pub(super) const WEIGHT_MAX: u32 = 1_000_000;
@@ -101,7 +101,7 @@ fn path_match(report: &mut Report, path: &str, item: &HttpPathMatch) {
         }
         PathMatchType::RegularExpression => regex(report, &path_of_value, value),
         PathMatchType::Unknown(kind) => {
-            unknown(report, &format!("{path}.type"), kind, "a way to match paths")
+            unknown(report, &format!("{path}.type"), kind, "a way to match paths");
         }
     }
 }
@@ -117,7 +117,7 @@ fn value_match(report: &mut Report, path: &str, item: &HttpValueMatch) {
         ValueMatchType::Exact => {}
         ValueMatchType::RegularExpression => regex(report, &format!("{path}.value"), &item.value),
         ValueMatchType::Unknown(kind) => {
-            unknown(report, &format!("{path}.type"), kind, "a way to match values")
+            unknown(report, &format!("{path}.type"), kind, "a way to match values");
         }
     }
 }
@@ -174,14 +174,8 @@ fn field_name(report: &mut Report, path: &str, name: &str) {
 fn timeout(report: &mut Report, path: &str, field: &str, rule: &HttpRouteRule) -> Option<Duration> {
     let timeouts = rule.timeouts.as_ref()?;
     let text = if field == "request" { &timeouts.request } else { &timeouts.backend_request };
-    match grammar::duration(text.as_deref()?) {
-        // GEP-1742: zero switches the timeout off.
-        Ok(limit) => (!limit.is_zero()).then_some(limit),
-        Err(message) => {
-            violation(report, &format!("{path}.timeouts.{field}"), message);
-            None
-        }
-    }
+    // GEP-1742: zero switches the timeout off.
+    parse(report, &format!("{path}.timeouts.{field}"), text.as_deref()?).filter(|limit| !limit.is_zero())
 }
 
 fn timeouts_fit(checked: &mut Checked, path: &str) {
@@ -219,13 +213,9 @@ fn attempts(report: &mut Report, path: &str, attempts: Option<i32>) -> u8 {
 
 fn backoff(report: &mut Report, path: &str, text: Option<&str>) -> Option<Backoff> {
     let path = format!("{path}.backoff");
-    let parsed = text.map(grammar::duration).transpose();
-    let base = match parsed {
-        Ok(base) => base,
-        Err(message) => {
-            violation(report, &path, message);
-            return None;
-        }
+    let base = match text {
+        Some(text) => Some(parse(report, &path, text)?),
+        None => None,
     };
     let jitter = if base.is_some() { Jitter::Floor } else { Jitter::Full };
     let base = base.unwrap_or(BACKOFF_DEFAULT).max(BACKOFF_MIN);
@@ -237,6 +227,11 @@ fn backoff(report: &mut Report, path: &str, text: Option<&str>) -> Option<Backof
             None
         }
     }
+}
+
+fn parse(report: &mut Report, path: &str, text: &str) -> Option<Duration> {
+    let parsed = duration::parse(text);
+    parsed.map_err(|bad| violation(report, path, format!("`{text}` {bad}"))).ok()
 }
 
 fn backends(checked: &mut Checked, path: &str, rule: &HttpRouteRule) {

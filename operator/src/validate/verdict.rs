@@ -2,6 +2,7 @@
 
 use rebound_api::crd::condition::Reason;
 use rebound_api::crd::parent_ref::ParentReference;
+use rebound_api::crd::target_ref::Target;
 use rebound_api::name::ObjectKey;
 use rebound_api::violation::Violation;
 
@@ -88,16 +89,16 @@ pub struct PolicyVerdict {
     pub targets: Vec<TargetVerdict>,
 }
 
-/// A policy and one Service that it targets.
+/// A policy and one of its targets.
 #[derive(Debug, Clone)]
 pub struct TargetVerdict {
-    pub service: ObjectKey,
-    /// Nothing of the policy is in effect for this Service.
+    pub target: Target,
+    /// Nothing of the policy is in effect for this target.
     pub refused: Option<Refusal>,
     /// The ports that the policy holds.
     pub held: Vec<u16>,
-    /// The ports that it asks for and does not get, each with the reason.
-    pub withheld: Vec<(u16, Refusal)>,
+    /// Why it does not get the other ports that it asks for.
+    pub withheld: Vec<Refusal>,
     /// The Gateways of ours that lead to a port that the policy holds.
     pub ancestors: Vec<Ancestor>,
 }
@@ -115,6 +116,12 @@ pub struct Ancestor {
 impl Refusal {
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into() }
+    }
+}
+
+impl TargetVerdict {
+    pub fn new(target: Target) -> Self {
+        Self { target, refused: None, held: Vec::new(), withheld: Vec::new(), ancestors: Vec::new() }
     }
 }
 

@@ -2,12 +2,16 @@
 
 use rebound_api::crd::condition::{Condition, ConditionType, Reason, Status as Holds};
 use rebound_api::crd::parent_ref::{GATEWAY_GROUP, ParentReference, PolicyAncestorStatus};
+use rebound_api::crd::target_ref::{Target, TargetKind};
 use rebound_api::name::ObjectKey;
 
 use super::super::document::{ObjectStatus, Status};
 use super::{ANCESTORS_MAX, POLICY_API, accepted, join, object, observed, refused_config, with_warnings};
 use crate::build::{Applied, Desired};
 use crate::validate::verdict::{Ancestor, PolicyVerdict, TargetVerdict, Verdicts};
+
+/// The standard one: a checked target does not say which of the groups it was written with.
+const SERVICE_IMPORT_GROUP: &str = "multicluster.x-k8s.io";
 
 /// None: nobody can tell what the policy is for; only the answer to whoever wrote it can say so.
 pub(super) fn policy(
@@ -26,7 +30,7 @@ pub(super) fn policy(
     }
     for target in verdict.targets.iter().filter(|it| it.ancestors.is_empty()) {
         let conditions = vec![own_accepted(verdict, &[target])];
-        ancestors.push(ancestor(service_ref(&target.service), conditions, verdict, verdicts));
+        ancestors.push(ancestor(target_ref(&target.target), conditions, verdict, verdicts));
     }
     ancestors.truncate(ANCESTORS_MAX);
     let status = Status::Policy { ancestors };
@@ -100,8 +104,11 @@ fn gateway_ref(key: &ObjectKey) -> ParentReference {
     reference(GATEWAY_GROUP, "Gateway", key)
 }
 
-fn service_ref(key: &ObjectKey) -> ParentReference {
-    reference("", "Service", key)
+fn target_ref(target: &Target) -> ParentReference {
+    match target.kind {
+        TargetKind::Service => reference("", "Service", &target.key),
+        TargetKind::ServiceImport => reference(SERVICE_IMPORT_GROUP, "ServiceImport", &target.key),
+    }
 }
 
 fn reference(group: &str, kind: &str, key: &ObjectKey) -> ParentReference {
@@ -122,6 +129,6 @@ impl TargetVerdict {
     /// What the policy asks for here and does not get.
     fn shortfalls(&self) -> impl Iterator<Item = String> + '_ {
         let refused = self.refused.iter().map(|it| it.message.clone());
-        refused.chain(self.withheld.iter().map(|(_, refusal)| refusal.message.clone()))
+        refused.chain(self.withheld.iter().map(|it| it.message.clone()))
     }
 }

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::validate::interim::PolicyRules;
 use rebound_api::crd::condition::Reason;
 use rebound_api::name::{ObjectKey, ServicePort};
+use rebound_api::policy::policy_rules::PolicyRules;
 
-use super::held_by;
 use crate::validate::AcceptedPolicy;
 use crate::validate::verdict::{Refusal, TargetVerdict};
 
@@ -19,31 +18,43 @@ pub(super) fn claim(
     holders: &mut BTreeMap<ServicePort, AcceptedPolicy>,
     verdict: &mut TargetVerdict,
 ) {
-    for number in wanted(rules, ports) {
-        let port = ServicePort { service: verdict.service.clone(), port: number };
-        if !ports.contains(&number) {
-            let message = format!("Service {} has no TCP port {number}", verdict.service);
-            verdict.withheld.push((number, Refusal::new(Reason::TargetNotFound, message)));
-            continue;
-        }
-        match holders.entry(port) {
-            Entry::Occupied(held) if held.get().key != *policy => {
-                let message = held_by(held.key(), &held.get().key);
-                verdict.withheld.push((number, Refusal::new(Reason::Conflicted, message)));
-            }
-            Entry::Occupied(_) => {}
-            Entry::Vacant(free) => {
-                let rules = rules.for_port(number).cloned();
-                free.insert(AcceptedPolicy { key: policy.clone(), rules });
-                verdict.held.push(number);
-            }
+    let asked = rules.listed_ports().map_or_else(|| ports.to_vec(), Iterator::collect);
+    for number in asked {
+        let port = ServicePort { service: verdict.target.key.clone(), port: number };
+        match take(policy, rules, ports, port, holders) {
+            Ok(()) => verdict.held.push(number),
+            Err(refusal) => verdict.withheld.push(refusal),
         }
     }
     if verdict.held.is_empty() {
-        verdict.refused = verdict.withheld.first().map(|(_, refusal)| refusal.clone());
+        verdict.refused = verdict.withheld.first().cloned();
     }
 }
 
-fn wanted(rules: &PolicyRules, ports: &[u16]) -> Vec<u16> {
-    ports.iter().copied().filter(|port| rules.for_port(*port).is_some()).collect()
+fn take(
+    policy: &ObjectKey,
+    rules: &PolicyRules,
+    ports: &[u16],
+    port: ServicePort,
+    holders: &mut BTreeMap<ServicePort, AcceptedPolicy>,
+) -> Result<(), Refusal> {
+    if !ports.contains(&port.port) {
+        let message = format!("Service {} has no TCP port {}", port.service, port.port);
+        return Err(Refusal::new(Reason::TargetNotFound, message));
+    }
+    match holders.entry(port) {
+        // One policy may name a target twice.
+        Entry::Occupied(held) if held.get().key == *policy => Ok(()),
+        Entry::Occupied(held) => {
+            let (port, holder) = (held.key(), &held.get().key);
+            let message =
+                format!("{port} belongs to RetryPolicy {holder}: the oldest, or else the first by name");
+            Err(Refusal::new(Reason::Conflicted, message))
+        }
+        Entry::Vacant(free) => {
+            let rules = rules.for_port(free.key().port).cloned();
+            free.insert(AcceptedPolicy { key: policy.clone(), rules });
+            Ok(())
+        }
+    }
 }

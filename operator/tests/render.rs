@@ -1,0 +1,104 @@
+//! `rebound-operator render`: files in, snapshots and status out.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use rebound_api::config::retry::{Backoff, Jitter};
+use support::{BACKEND, Folder, GATEWAY, run, snapshot};
+
+fn render(folder: &Folder) -> i32 {
+    let (input, out) = (folder.input(), folder.out());
+    run(["render", "-f", input.to_str().unwrap(), "--backend", BACKEND, "--out", out.to_str().unwrap()]).0
+}
+
+#[test]
+fn s81_the_seed_becomes_a_snapshot_that_waits_two_seconds() {
+    let out = tempfile::tempdir().unwrap();
+    let to = out.path().to_str().unwrap();
+    let backend = "server/fortio:8080=127.0.0.1:9000";
+    let seed = "../config/samples/seed";
+    let (code, _) = run(["render", "-f", seed, "-n", "server", "--backend", backend, "--out", to]);
+    assert_eq!(code, 0);
+    let snapshot = snapshot(&out.path().join("server_simple-fsm-gateway.snapshot")).unwrap();
+    assert_eq!((snapshot.listeners.len(), snapshot.listeners[0].port), (1, 8000));
+    let [cluster] = &snapshot.clusters[..] else { panic!("{:?}", snapshot.clusters) };
+    assert_eq!(cluster.service.to_string(), "server/fortio:8080");
+    assert_eq!(cluster.endpoints, ["127.0.0.1:9000".parse().unwrap()]);
+    let retry = cluster.retry.as_ref().unwrap();
+    assert_eq!((retry.on.as_slice(), retry.retries_max), (&[[500, 599]][..], 5));
+    let expected = Backoff { base_us: 2_000_000, max_us: 20_000_000, multiplier: 2, jitter: Jitter::Full };
+    assert_eq!(retry.backoff, expected);
+}
+
+#[test]
+fn rendering_twice_writes_once() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
+    assert_eq!(render(&folder), 0);
+    let written = || {
+        let files = std::fs::read_dir(folder.out()).unwrap().map(|it| it.unwrap());
+        let mut files: Vec<_> =
+            files.map(|it| (it.file_name(), it.metadata().unwrap().modified().unwrap())).collect();
+        files.sort();
+        files
+    };
+    let before = written();
+    assert_eq!(before.len(), 2, "{before:?}");
+    assert_eq!(render(&folder), 0);
+    assert_eq!(written(), before);
+}
+
+#[test]
+fn the_generation_grows_by_one_with_every_change_also_across_runs() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
+    render(&folder);
+    assert_eq!(folder.snapshot().unwrap().generation.0, 1);
+    folder.write("gw.yaml", &GATEWAY.replace("port: 8080", "port: 8081"));
+    render(&folder);
+    assert_eq!(folder.snapshot().unwrap().generation.0, 2);
+}
+
+#[test]
+fn a_damaged_snapshot_is_written_anew() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
+    render(&folder);
+    std::fs::write(folder.out().join("default_gw.snapshot"), "half a snap").unwrap();
+    assert_eq!(render(&folder), 0);
+    assert_eq!(folder.snapshot().unwrap().listeners[0].port, 8080);
+}
+
+#[test]
+fn the_snapshot_of_a_gateway_that_is_gone_goes_and_nothing_else_does() {
+    let other = GATEWAY
+        .replace("name: gw", "name: other")
+        .replace("8080", "8081")
+        .replace("name: web}\nspec", "name: o}\nspec");
+    let folder = Folder::new(&[("gw.yaml", GATEWAY), ("other.yaml", &other)]);
+    render(&folder);
+    std::fs::write(folder.out().join("mine.snapshot"), "not ours").unwrap();
+    assert!(folder.out().join("default_other.snapshot").exists());
+    folder.remove("other.yaml");
+    assert_eq!(render(&folder), 0);
+    assert!(!folder.out().join("default_other.snapshot").exists());
+    assert!(folder.out().join("mine.snapshot").exists());
+    assert!(folder.snapshot().is_some());
+}
+
+#[test]
+fn one_bad_object_takes_nothing_away_from_the_others() {
+    let bad = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: bad}\nspec: {listeners: 3}\n";
+    let folder = Folder::new(&[("gw.yaml", GATEWAY), ("bad.yaml", bad), ("worse.yaml", "a: [")]);
+    assert_eq!(render(&folder), 1);
+    assert!(folder.snapshot().is_some());
+    let status = folder.status();
+    assert!(status.contains("bad.yaml:4: spec"), "{status}");
+    assert!(status.contains("worse.yaml:1: does not parse"), "{status}");
+}
+
+#[test]
+fn what_cannot_be_read_or_written_exits_with_2() {
+    let folder = Folder::new(&[]);
+    let out = folder.out();
+    assert_eq!(run(["render", "-f", "/nowhere", "--out", out.to_str().unwrap()]).0, 2);
+    assert_eq!(run(["render", "-f", ".", "--out", "/proc/nowhere"]).0, 2);
+    assert_eq!(run(["render", "-f", ".", "--backend", "fortio=1", "--out", out.to_str().unwrap()]).0, 2);
+}

@@ -1,0 +1,248 @@
+//! `rebound-operator run`: what it watches, and how it keeps data planes. The data plane is a fake that only lives and
+//! dies; that requests are served is tested with the real one.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::fs::File;
+use std::process::{Child, ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rebound_api::config::Snapshot;
+use support::{BACKEND, Folder, GATEWAY, eventually, operator};
+
+const POLICY: &str = "\
+apiVersion: gateway.flomesh.io/v1alpha1
+kind: RetryPolicy
+metadata: {name: retry}
+spec:
+  targetRef: {kind: Service, name: web}
+  ports:
+  - port: 80
+    config: {retryOn: [5xx], numRetries: 5, backoffBaseInterval: 2}
+";
+
+/// A running operator; killed when dropped.
+struct Running<'a> {
+    folder: &'a Folder,
+    child: Child,
+}
+
+impl<'a> Running<'a> {
+    fn start(folder: &'a Folder) -> Self {
+        let out = folder.out();
+        Self::with(folder, &["--out", out.to_str().unwrap()])
+    }
+
+    fn with(folder: &'a Folder, args: &[&str]) -> Self {
+        let stdout = File::create(folder.path("stdout")).unwrap();
+        let stderr = File::create(folder.path("stderr")).unwrap();
+        let mut command = operator();
+        command.arg("run").arg("-f").arg(folder.input()).args(["--backend", BACKEND]).args(args);
+        command.args(["--bind", "127.9.9.9", "--dataplane", "tests/data/fake_dataplane.sh"]);
+        let child = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr).spawn().unwrap();
+        Self { folder, child }
+    }
+
+    fn stdout(&self) -> String {
+        std::fs::read_to_string(self.folder.path("stdout")).unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    fn end(&mut self) -> ExitStatus {
+        eventually("the operator ends", || self.child.try_wait().unwrap())
+    }
+
+    fn await_snapshot(&self, what: &str, holds: impl Fn(&Snapshot) -> bool) -> Snapshot {
+        eventually(what, || self.folder.snapshot().filter(|it| holds(it)))
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            // SIGTERM, so that it takes its data planes along.
+            self.signal(Signal::SIGTERM);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// The lines that the fake data plane of a Gateway has written.
+fn notes(folder: &Folder, gateway: &str) -> Vec<String> {
+    let path = folder.out().join(format!("default_{gateway}.snapshot.log"));
+    std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+fn retries(snapshot: &Snapshot) -> Option<u8> {
+    snapshot.clusters[0].retry.as_ref().map(|retry| retry.retries_max)
+}
+
+#[test]
+fn it_says_where_everything_is_and_drains_on_sigterm() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
+    let mut running = Running::start(&folder);
+    let expected = [
+        format!("out={}", folder.out().display()),
+        "gateway=default/gw admin=127.0.0.1:1234".into(),
+        "gateway=default/gw listening=127.9.9.9:8080".into(),
+    ];
+    eventually("three lines", || (running.stdout().lines().count() == 3).then_some(()));
+    assert_eq!(running.stdout().lines().collect::<Vec<_>>(), expected);
+    let started = notes(&folder, "gw");
+    assert!(started[0].ends_with("127.9.9.9 127.0.0.1:0"), "{started:?}");
+    running.signal(Signal::SIGTERM);
+    assert!(running.end().success());
+    assert_eq!(notes(&folder, "gw").last().unwrap(), "drained");
+}
+
+#[test]
+fn a_temporary_folder_goes_with_the_program() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
+    let mut running = Running::with(&folder, &["--admin", "127.9.9.9:0"]);
+    let out = eventually("the folder", || {
+        let stdout = running.stdout();
+        let line = stdout.lines().find(|line| line.contains("listening="));
+        line.and(stdout.lines().next()?.strip_prefix("out=").map(str::to_owned))
+    });
+    assert!(std::path::Path::new(&out).join("status.yaml").exists());
+    running.signal(Signal::SIGINT);
+    assert!(running.end().success());
+    assert!(!std::path::Path::new(&out).exists());
+}
+
+#[test]
+fn a_data_plane_that_dies_is_started_again() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
+    let _running = Running::start(&folder);
+    let first = eventually("a start", || notes(&folder, "gw").first().cloned());
+    let id: i32 = first.split(' ').nth(1).unwrap().parse().unwrap();
+    kill(Pid::from_raw(id), Signal::SIGKILL).unwrap();
+    let second = eventually("a second start", || notes(&folder, "gw").get(1).cloned());
+    assert!(second.starts_with("started ") && second != first);
+}
+
+#[test]
+fn the_data_plane_of_a_gateway_that_is_gone_drains_and_the_others_live() {
+    let other = GATEWAY
+        .replace("name: gw", "name: other")
+        .replace("8080", "8081")
+        .replace("name: web}\nspec", "name: o}\nspec");
+    let folder = Folder::new(&[("gw.yaml", GATEWAY), ("other.yaml", &other)]);
+    let running = Running::start(&folder);
+    for gateway in ["gw", "other"] {
+        eventually("a start", || notes(&folder, gateway).first().cloned());
+    }
+    folder.remove("other.yaml");
+    eventually("drained", || (notes(&folder, "other").len() == 2).then_some(()));
+    assert_eq!(notes(&folder, "gw").len(), 1);
+    assert!(!folder.out().join("default_other.snapshot").exists());
+    drop(running);
+}
+
+#[test]
+fn every_way_to_change_a_file_is_noticed() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
+    let running = Running::start(&folder);
+    running.await_snapshot("no policy", |it| retries(it).is_none());
+    folder.write("policy.yaml", POLICY);
+    running.await_snapshot("a new file", |it| retries(it) == Some(5));
+    folder.write("policy.yaml", &POLICY.replace("numRetries: 5", "numRetries: 4"));
+    running.await_snapshot("a file written in place", |it| retries(it) == Some(4));
+    folder.replace("policy.yaml", &POLICY.replace("numRetries: 5", "numRetries: 3"));
+    running.await_snapshot("a file replaced by rename", |it| retries(it) == Some(3));
+    folder.remove("policy.yaml");
+    running.await_snapshot("a file removed", |it| retries(it).is_none());
+}
+
+#[test]
+fn links_are_followed_to_where_they_end_and_when_they_are_swapped() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
+    for (name, count) in [("one", "1"), ("two", "2")] {
+        std::fs::create_dir(folder.path(name)).unwrap();
+        let text = POLICY.replace("numRetries: 5", &format!("numRetries: {count}"));
+        std::fs::write(folder.path(name).join("policy.yaml"), text).unwrap();
+    }
+    // As the kubelet mounts a ConfigMap: the files are links into a folder that is itself a link.
+    let link =
+        |to: &str, at: &str| std::os::unix::fs::symlink(folder.path(to), folder.input().join(at)).unwrap();
+    link("one", "..data");
+    std::os::unix::fs::symlink("..data/policy.yaml", folder.input().join("policy.yaml")).unwrap();
+    let running = Running::start(&folder);
+    running.await_snapshot("the first target", |it| retries(it) == Some(1));
+    link("two", "..data_new");
+    std::fs::rename(folder.input().join("..data_new"), folder.input().join("..data")).unwrap();
+    running.await_snapshot("the second target", |it| retries(it) == Some(2));
+    std::fs::write(folder.path("two").join("policy.yaml"), POLICY).unwrap();
+    running.await_snapshot("the target written in place", |it| retries(it) == Some(5));
+}
+
+#[test]
+fn a_broken_file_keeps_the_last_good_configuration_and_is_reported() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY), ("policy.yaml", POLICY)]);
+    let running = Running::start(&folder);
+    let good = running.await_snapshot("the policy", |it| retries(it) == Some(5));
+    folder.replace("policy.yaml", "spec:\n  ports: [\n");
+    let report = "policy.yaml:2: does not parse: ";
+    eventually("the report", || folder.status().contains(report).then_some(()));
+    assert_eq!(folder.snapshot().unwrap(), good);
+    assert!(running.stdout().contains(report), "{}", running.stdout());
+    // The others go on.
+    folder.replace("gw.yaml", &GATEWAY.replace("port: 8080", "port: 8081"));
+    let moved = running.await_snapshot("the other file", |it| it.listeners[0].port == 8081);
+    assert_eq!(retries(&moved), Some(5));
+    folder.replace("policy.yaml", &POLICY.replace("numRetries: 5", "numRetries: 2"));
+    running.await_snapshot("the repair", |it| retries(it) == Some(2));
+    eventually("no report", || (!folder.status().contains(report)).then_some(()));
+}
+
+#[test]
+fn an_edit_that_admission_would_refuse_keeps_the_last_good_policy() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY), ("policy.yaml", POLICY)]);
+    let running = Running::start(&folder);
+    let good = running.await_snapshot("the policy", |it| retries(it) == Some(5));
+    folder.replace("policy.yaml", &POLICY.replace("5xx", "6xx"));
+    let report = "policy.yaml:8: spec.ports[0].config.retryOn[0]: ";
+    eventually("the report", || folder.status().contains(report).then_some(()));
+    assert_eq!(folder.snapshot().unwrap(), good);
+    drop(running);
+}
+
+#[test]
+fn s85_removing_a_grant_withdraws_the_policy() {
+    let grant = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: ReferenceGrant
+metadata: {name: policies}
+spec:
+  from: [{group: gateway.flomesh.io, kind: RetryPolicy, namespace: sre}]
+  to: [{group: \"\", kind: Service, name: web}]
+";
+    let policy = POLICY.replace("{name: retry}", "{name: retry, namespace: sre}");
+    let policy = policy.replace("name: web}", "name: web, namespace: default}");
+    let folder = Folder::new(&[("gw.yaml", GATEWAY), ("policy.yaml", &policy), ("grant.yaml", grant)]);
+    let running = Running::start(&folder);
+    running.await_snapshot("granted", |it| retries(it) == Some(5));
+    folder.remove("grant.yaml");
+    running.await_snapshot("withdrawn", |it| retries(it).is_none());
+    eventually("the status", || folder.status().contains("RefNotPermitted").then_some(()));
+}
+
+#[test]
+fn it_does_not_start_on_what_it_cannot_read() {
+    let folder = Folder::new(&[]);
+    let out = folder.out();
+    let fails = |input: &str, extra: &[&str]| {
+        let args = ["run", "-f", input, "--out", out.to_str().unwrap()];
+        let output = operator().args(args).args(extra).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    fails("/nowhere/at/all", &["--dataplane", "tests/data/fake_dataplane.sh"]);
+    fails(folder.input().to_str().unwrap(), &["--dataplane", "/no/such/program"]);
+    // Reading what it writes would never end.
+    fails(out.to_str().unwrap(), &["--dataplane", "tests/data/fake_dataplane.sh"]);
+}

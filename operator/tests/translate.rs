@@ -1,0 +1,107 @@
+//! From manifests to snapshot and status, as goldens.
+//!
+//! Every test is a file `tests/data/translate/NAME.in.yaml` that goes through the whole walk; `NAME.out.yaml` holds
+//! the snapshots and everything that users read back. A first line `# args: …` adds to the command line of `render`.
+//! `UPDATE_GOLDEN=1` rewrites the outputs: review their diff like code.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use rebound_api::config::Snapshot;
+use rebound_api::name::ObjectKey;
+use rebound_operator::app;
+use rebound_operator::apply::{Sink, files::Folder};
+use rebound_operator::cli::{Cli, Command};
+use rebound_operator::controller;
+use rebound_operator::observe::{Source, files::Files};
+use rebound_operator::status::document::StatusList;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Golden<'a> {
+    snapshots: Vec<&'a Snapshot>,
+    status: &'a StatusList,
+}
+
+macro_rules! goldens {
+    ($($name:ident)+) => {
+        $(#[test]
+        fn $name() {
+            golden(stringify!($name));
+        })+
+
+        /// A golden that no test reads is no test.
+        #[test]
+        fn every_golden_has_its_test() {
+            let tests = [$(stringify!($name)),+];
+            for entry in std::fs::read_dir(DATA).unwrap() {
+                let file = entry.unwrap().file_name().into_string().unwrap();
+                let case = file.split('.').next().unwrap();
+                assert!(tests.contains(&case), "tests/data/translate/{file} has no test");
+            }
+        }
+    };
+}
+
+const DATA: &str = "tests/data/translate";
+
+goldens! {
+    s36_a_timeout_of_zero_is_none
+    s39_route_backoff_is_never_below_its_base
+    s81_the_seed_applies_unchanged
+    s83_a_missing_service_is_no_mistake_and_no_target
+    s83_a_missing_port_is_no_target
+    s84_the_oldest_policy_holds_the_port
+    s84_without_dates_the_name_decides
+    s85_a_target_in_another_namespace_needs_a_grant
+    s87_route_retry_wins_within_the_ceilings_of_the_policy
+    s87_without_a_policy_the_default_ceilings_bind
+    a_backend_that_does_not_resolve_keeps_its_share
+    a_bad_expression_drops_its_rule_only
+    a_class_of_another_controller_is_left_alone
+    a_disabled_policy_holds_its_port
+    a_route_attaches_where_it_is_allowed
+    a_route_without_rules_matches_everything
+    a_rule_with_an_unknown_filter_answers_500
+    endpoints_come_from_ready_slices
+    fields_without_effect_are_named
+    header_changes_of_rules_and_backends
+    hostnames_meet_in_the_narrower_one
+    listeners_that_are_not_distinct_are_all_refused
+    matches_of_all_kinds
+    only_http_is_served
+    routes_stand_in_the_order_of_their_age
+    two_gateways_cannot_share_a_port
+    weights_are_kept
+}
+
+#[track_caller]
+fn golden(name: &str) {
+    let input = Path::new(DATA).join(name).with_extension("in.yaml");
+    let output = Path::new(DATA).join(name).with_extension("out.yaml");
+    let out = tempfile::tempdir().unwrap();
+    let mut sink = Sink::Files(Folder::open(out.path().into()).unwrap());
+    let round = controller::reconcile(&mut source(&input), &mut sink).unwrap();
+    let current: &BTreeMap<ObjectKey, Snapshot> = sink.current();
+    let golden = Golden { snapshots: current.values().collect(), status: &round.status };
+    let found = serde_saphyr::to_string(&golden).unwrap();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&output, &found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&output).unwrap_or_default();
+    assert!(found == expected, "{} differs; UPDATE_GOLDEN=1 rewrites it. Now:\n{found}", output.display());
+}
+
+/// The source that `render` would read with the arguments of the file's first line.
+fn source(input: &Path) -> Source {
+    let text = std::fs::read_to_string(input).unwrap();
+    let args = text.lines().next().and_then(|line| line.strip_prefix("# args: ")).unwrap_or_default();
+    let file = input.to_str().unwrap();
+    let fixed = ["rebound-operator", "render", "-f", file, "--out", "unused"];
+    let cli = Cli::parse_from(fixed.into_iter().chain(args.split_whitespace()));
+    let Command::Render(render) = cli.command else { unreachable!() };
+    let paths: Vec<PathBuf> = render.paths;
+    Source::Files(Files::new(app::settings(paths, render.objects)))
+}

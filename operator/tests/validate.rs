@@ -1,0 +1,155 @@
+//! `rebound-operator validate` on files: what it prints and returns.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use support::{Folder, GATEWAY, run};
+
+const POLICY: &str = "\
+apiVersion: gateway.flomesh.io/v1alpha1
+kind: RetryPolicy
+metadata:
+  name: broken
+spec:
+  targetRef:
+    kind: Service
+    name: web
+  ports:
+  - port: 80
+    config:
+      retryOn:
+      - 5xx
+      - 6xx
+      numRetries: 3
+      backoffBaseInterval: 1
+";
+
+fn validate(folder: &Folder) -> (i32, String) {
+    let path = folder.input();
+    let (code, out) = run(["validate", path.to_str().unwrap()]);
+    (code, out.replace(&format!("{}/", path.display()), ""))
+}
+
+#[test]
+fn s81_the_seed_is_valid_as_it_stands_on_the_page() {
+    let (code, out) = run(["validate", "-f", "../config/samples/seed", "-n", "server"]);
+    assert_eq!(code, 0, "{out}");
+    let lines: Vec<_> = out.lines().filter(|line| !line.contains(": warning: ")).collect();
+    let skipped = "application.yaml:15: Deployment server/fortio is skipped: Rebound does not read this kind";
+    assert_eq!(lines, [format!("../config/samples/seed/{skipped}")]);
+}
+
+#[test]
+fn s82_a_violation_stands_on_the_line_of_its_field() {
+    let (code, out) = validate(&Folder::new(&[("policy.yaml", POLICY)]));
+    assert_eq!(code, 1);
+    let line = out.lines().find(|line| line.contains("6xx")).unwrap();
+    assert!(line.starts_with("policy.yaml:14: spec.ports[0].config.retryOn[1]: "), "{line}");
+}
+
+#[test]
+fn s82_all_violations_of_all_files_are_told_at_once() {
+    let other = POLICY.replace("name: broken", "name: other").replace("numRetries: 3", "numRetries: 50");
+    let (code, out) = validate(&Folder::new(&[("a.yaml", POLICY), ("b.yaml", &other), ("c.yaml", GATEWAY)]));
+    assert_eq!(code, 1);
+    for start in ["a.yaml:14: spec.", "b.yaml:14: spec.", "b.yaml:15: spec.ports[0].config.numRetries: "] {
+        assert!(out.lines().any(|line| line.starts_with(start)), "{start} is not in\n{out}");
+    }
+}
+
+#[test]
+fn a_field_of_the_wrong_type_stands_on_its_line() {
+    let route = GATEWAY.replace(
+        "  - backendRefs: [{name: web, port: 80}]",
+        "  - backendRefs:\n    - name: web\n      port: eighty",
+    );
+    let (code, out) = validate(&Folder::new(&[("route.yaml", &route)]));
+    assert_eq!(code, 1);
+    assert!(out.starts_with("route.yaml:17: spec.rules[0].backendRefs[0].port: invalid type"), "{out}");
+}
+
+#[test]
+fn a_file_that_does_not_parse_is_told_with_its_line() {
+    let (code, out) =
+        validate(&Folder::new(&[("broken.yaml", "kind: Gateway\nspec: [\n"), ("fine.yaml", GATEWAY)]));
+    assert_eq!(code, 1);
+    assert!(
+        out.starts_with("broken.yaml:2: does not parse: ")
+            || out.starts_with("broken.yaml:3: does not parse: "),
+        "{out}"
+    );
+}
+
+#[test]
+fn the_lines_in_a_list_are_those_of_its_members() {
+    let member = POLICY.replace('\n', "\n  ");
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n- {}", member.trim_end());
+    let (code, out) = validate(&Folder::new(&[("list.yaml", &list)]));
+    assert_eq!(code, 1);
+    assert!(out.contains("list.yaml:17: spec.ports[0].config.retryOn[1]: "), "{out}");
+}
+
+#[test]
+fn json_is_yaml_too() {
+    let json = r#"{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "gw"},
+"spec": {"gatewayClassName": "fsm", "listeners": [
+  {"name": "http", "protocol": "HTTP", "port": 70000}
+]}}"#;
+    let (code, out) = validate(&Folder::new(&[("gw.json", json)]));
+    assert_eq!(
+        (code, out.as_str()),
+        (1, "gw.json:3: spec.listeners[0]: port 70000 is not within 1 to 65535\n")
+    );
+}
+
+#[test]
+fn an_alias_bomb_is_refused_before_it_goes_off() {
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let before = format!("*a{}", level - 1);
+        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![before; 9].join(", ")));
+    }
+    let (code, out) = validate(&Folder::new(&[("bomb.yaml", &bomb)]));
+    assert_eq!(code, 1);
+    assert!(out.starts_with("bomb.yaml:") && out.contains("does not parse: "), "{out}");
+}
+
+#[test]
+fn the_same_object_twice_is_an_error() {
+    let (code, out) = validate(&Folder::new(&[("a.yaml", GATEWAY), ("b.yaml", GATEWAY)]));
+    assert_eq!(code, 1);
+    assert!(
+        out.starts_with("b.yaml:3: metadata.name: Gateway default/gw stands in the files twice"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_manifest_without_a_name_is_an_error_of_its_own() {
+    let (code, out) =
+        validate(&Folder::new(&[("a.yaml", "apiVersion: v1\nkind: Service\nmetadata: {}\n---\nhello\n")]));
+    assert_eq!(
+        (code, out.as_str()),
+        (1, "a.yaml:3: metadata.name: is missing\na.yaml:5: apiVersion: is missing\n")
+    );
+}
+
+#[test]
+fn json_output_holds_the_same_findings() {
+    let folder = Folder::new(&[("policy.yaml", POLICY)]);
+    let (code, out) = run(["validate", "-o", "json", folder.input().to_str().unwrap()]);
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &answer["valid"]), (1, &false.into()));
+    let found = answer["findings"].as_array().unwrap().iter();
+    let found =
+        found.filter(|it| it["severity"] == "error").map(|it| (it["line"].as_u64(), it["path"].as_str()));
+    assert_eq!(found.collect::<Vec<_>>(), [(Some(14), Some("spec.ports[0].config.retryOn[1]"))]);
+}
+
+#[test]
+fn what_cannot_be_read_or_understood_exits_with_2() {
+    assert_eq!(run(["validate", "/nowhere/at/all.yaml"]).0, 2);
+    assert_eq!(run(["validate"]).0, 2);
+    assert_eq!(run(["validate", "-o", "xml", "."]).0, 2);
+    assert_eq!(run(["controller"]).0, 2);
+}
