@@ -15,12 +15,11 @@ pub mod retry_policy;
 pub mod target_ref;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::CustomResourceExt;
 
 /// The fields of an object that this build does not act on, by name; the user is told about each.
 pub type Unread = std::collections::BTreeMap<String, serde_json::Value>;
 
 /// The definitions of every kind that is ours, as they are installed.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    vec![retry_policy::RetryPolicy::crd()]
+    vec![retry_policy::definition()]
 }

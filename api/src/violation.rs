@@ -8,9 +8,9 @@ use std::fmt;
 pub use nearest::{hint, nearest};
 
 /// One thing that is wrong with an object, or that will hurt.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Violation {
-    /// Where, as the user wrote it: `spec.ports[0].config.retryOn[1]`.
+    /// Where, as the user wrote it: `spec.ports[0].config.retryOn[1]`; empty: the object itself.
     pub path: String,
     /// What kind of mistake.
     pub reason: Reason,
@@ -64,6 +64,9 @@ impl Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            return f.write_str(&self.message);
+        }
         write!(f, "{}: {}", self.path, self.message)
     }
 }

@@ -1,6 +1,7 @@
 //! Goldens: `data/policies/NAME.yaml` is a manifest, `NAME.out` what [`check`] says about it. `UPDATE_GOLDEN=1`
 //! rewrites the outputs; review them as code.
 #![cfg(feature = "crd")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -61,7 +62,7 @@ fn rules_of_ports(text: &mut String, rules: &PolicyRules) {
     match rules.listed_ports() {
         None => write_rules(text, "every port", rules.for_port(1)),
         Some(ports) => {
-            ports.for_each(|port| write_rules(text, &format!("port {port}"), rules.for_port(port)))
+            ports.for_each(|port| write_rules(text, &format!("port {port}"), rules.for_port(port)));
         }
     }
 }

@@ -7,7 +7,7 @@
 
 mod bounds;
 mod check;
-mod config;
+pub mod config;
 mod layers;
 mod not_in_effect;
 mod order;
@@ -20,14 +20,15 @@ mod unions;
 mod warnings;
 mod wrong_type;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::target_ref::{Target, TargetRef};
+use config::{Mode, RetryConfig};
 
 pub use check::{Checked, check};
-pub use config::*;
 pub use status::RetryPolicyStatus;
 
 /// How requests to a Service are retried when they fail. Attaches to Services, whole or by port, and holds for every
@@ -47,7 +48,7 @@ pub use status::RetryPolicyStatus;
     status = "RetryPolicyStatus",
     derive = "PartialEq",
     label("gateway.networking.k8s.io/policy", "Direct"),
-    printcolumn(name = "Target", type_ = "string", json_path = ".spec['targetRef','targetRefs'][*].name"),
+    printcolumn(name = "Target", type_ = "string", json_path = ".spec.targetRef.name"),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(
         name = "Accepted",
@@ -140,6 +141,11 @@ impl RetryPolicy {
     }
 }
 
+/// The definition of the kind as it is installed.
+pub fn definition() -> CustomResourceDefinition {
+    schema::definition()
+}
+
 impl RetryPolicySpec {
     /// Every target reference and where it stands.
     fn target_refs_with_paths(&self) -> impl Iterator<Item = (String, &TargetRef)> {
@@ -148,17 +154,18 @@ impl RetryPolicySpec {
         one.chain(several.map(|(index, target)| (format!("spec.targetRefs[{index}]"), target)))
     }
 
-    /// The configuration that ports inherit, and where it stands.
-    fn config(&self) -> Option<Written<'_>> {
-        Written::either("spec", self.config.as_ref(), self.retry.as_ref())
+    /// The configuration that ports inherit, and where it stands. Two, if the user wrote both names: that is reported,
+    /// and each is checked.
+    fn configs(&self) -> impl Iterator<Item = Written<'_>> {
+        written("spec", self.config.as_ref(), self.retry.as_ref())
     }
 
     /// Every listed port.
     fn ports(&self) -> impl Iterator<Item = ListedPort<'_>> {
         self.ports.iter().flatten().enumerate().map(|(index, port)| {
             let path = format!("spec.ports[{index}]");
-            let config = Written::either(&path, port.config.as_ref(), port.retry.as_ref());
-            ListedPort { path, port: port.port, config }
+            let configs = written(&path, port.config.as_ref(), port.retry.as_ref()).collect();
+            ListedPort { path, port: port.port, configs }
         })
     }
 }
@@ -176,12 +183,15 @@ struct Written<'a> {
 struct ListedPort<'a> {
     path: String,
     port: i32,
-    config: Option<Written<'a>>,
+    configs: Vec<Written<'a>>,
 }
 
-impl<'a> Written<'a> {
-    fn either(path: &str, config: Option<&'a RetryConfig>, retry: Option<&'a RetryConfig>) -> Option<Self> {
-        let named = |name, config| Self { path: format!("{path}.{name}"), config };
-        config.map(|config| named("config", config)).or_else(|| retry.map(|retry| named("retry", retry)))
-    }
+fn written<'a>(
+    path: &str,
+    config: Option<&'a RetryConfig>,
+    retry: Option<&'a RetryConfig>,
+) -> impl Iterator<Item = Written<'a>> + use<'a> {
+    let path = path.to_owned();
+    let both = [("config", config), ("retry", retry)].into_iter();
+    both.filter_map(move |(name, config)| Some(Written { path: format!("{path}.{name}"), config: config? }))
 }

@@ -11,7 +11,7 @@ pub const BASE_DEFAULT: Duration = Duration::from_secs(1);
 /// The cap of a policy that names none, as a multiple of its base.
 pub const CAP_DEFAULT_FACTOR: u32 = 10;
 /// The fastest growth that a policy may ask for.
-pub const MULTIPLIER_MAX: u32 = 10;
+pub const MULTIPLIER_MAX: u8 = 10;
 /// The growth of a policy that does not say.
 pub const MULTIPLIER_DEFAULT: u32 = 2;
 
@@ -54,7 +54,7 @@ impl Backoff {
         if max < base {
             return Err("the cap is below the base interval");
         }
-        if !(1..=MULTIPLIER_MAX).contains(&multiplier) {
+        if !(1..=MULTIPLIER_MAX.into()).contains(&multiplier) {
             return Err("the multiplier must be 1 to 10");
         }
         Ok(Self { base, max, multiplier, jitter })

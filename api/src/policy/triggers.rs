@@ -18,7 +18,7 @@ const NAMED: [(&str, Token); 7] = [
     ("gateway-error", Token::Statuses(502, 504)),
     ("invalid-response", Token::InvalidResponse),
 ];
-/// The names of gRPC's status codes; `OK` is no failure.
+/// The names of gRPC's status codes from 1 on; 0, `OK`, is no failure.
 const GRPC_CODES: [&str; 16] = [
     "cancelled",
     "unknown",
@@ -102,6 +102,9 @@ impl Token {
         if text == "5xx" {
             return Ok(Self::ServerErrors);
         }
+        if text.contains(',') {
+            return Err(format!("`{text}` is a list in one text; write each part as an item of its own"));
+        }
         if text.starts_with(|c: char| c.is_ascii_digit()) {
             return match status_set::parse_range(text) {
                 Ok((low, high)) => Ok(Self::Statuses(low, high)),
@@ -146,8 +149,12 @@ fn grpc(code: &str) -> Result<Token, String> {
     if let Some(name) = GRPC_CODES.iter().find(|name| **name == code) {
         return Ok(Token::Grpc(name));
     }
-    let spelt = code.replace('_', "-");
-    Err(format!("`{GRPC_PREFIX}{code}` names no failure of gRPC{}", hint(&spelt, GRPC_CODES)))
+    let by_number = code.parse().ok().and_then(|number: usize| GRPC_CODES.get(number.checked_sub(1)?));
+    let hint = match by_number {
+        Some(name) => format!("; write `{GRPC_PREFIX}{name}`"),
+        None => hint(&code.replace('_', "-"), GRPC_CODES),
+    };
+    Err(format!("`{GRPC_PREFIX}{code}` names no failure of gRPC{hint}"))
 }
 
 fn unknown(text: &str) -> String {

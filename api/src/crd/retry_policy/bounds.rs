@@ -4,13 +4,12 @@ use garde::Validate;
 
 use super::RetryPolicySpec;
 use super::schema::{self, bounds};
-use super::structure::VIOLATIONS_MAX;
 use crate::violation::{Reason, Violation};
 
 /// Every value of the spec outside its bounds.
 pub(super) fn check(spec: &RetryPolicySpec, found: &mut Vec<Violation>) {
     let Err(report) = spec.validate() else { return };
-    found.extend(report.iter().take(VIOLATIONS_MAX).map(|(path, error)| {
+    found.extend(report.iter().map(|(path, error)| {
         let path = camel_case(&format!("spec.{path}"));
         let message = schema::at(&path).map_or_else(|| error.message().to_owned(), bounds);
         Violation::new(path, Reason::OutOfRange, message)

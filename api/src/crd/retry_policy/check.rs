@@ -2,16 +2,18 @@
 
 use std::collections::HashSet;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::schema::SCHEMA;
 use super::structure::{Mended, VIOLATIONS_MAX};
-use super::{RetryPolicy, RetryPolicySpec, bounds, not_in_effect, order, presence, rules, unions, warnings};
+use super::{RetryPolicy, bounds, not_in_effect, order, presence, rules, unions, warnings};
 use crate::policy::policy_rules::PolicyRules;
 use crate::violation::{Reason, Report, Violation};
+
+/// The version by which FSM 1.4 replaced the one that is served here.
+const FSM_V1ALPHA2: &str = "gateway.flomesh.io/v1alpha2";
 
 /// What a manifest turned out to be.
 #[derive(Debug, Clone)]
@@ -25,36 +27,35 @@ pub struct Checked {
     pub report: Report,
 }
 
-/// Checks a manifest of kind `RetryPolicy`. Never fails and never panics, whatever the manifest holds.
+/// Checks a manifest of kind `RetryPolicy`. Never fails, whatever the manifest holds.
 pub fn check(object: &Value) -> Checked {
     let mut mended = Mended::new(&without_status(object), &SCHEMA);
-    let mut violations = std::mem::take(&mut mended.violations);
-    let mut later = Vec::new();
-    api_version(&mended.object, &mut later);
-    let metadata: Option<ObjectMeta> = read(&mended.object, "metadata", &mut later);
-    let spec: Option<RetryPolicySpec> = read(&mended.object, "spec", &mut later);
-    let mut remarks = Vec::new();
-    let mut rules = None;
-    if let Some(spec) = &spec {
-        let namespace = metadata.as_ref().and_then(|metadata| metadata.namespace.as_deref());
-        bounds::check(spec, &mut later);
-        unions::check(&mended.object, &mut later);
-        targets(spec, &mut later);
-        presence::check(spec, namespace.unwrap_or_default(), &mended, &mut later);
-        let meant = rules::of_policy(spec, &mut later);
-        warnings::check(spec, &meant, &mut remarks);
-        not_in_effect::check(spec, &mut remarks);
-        rules = Some(meant);
+    let shape = std::mem::take(&mut mended.violations);
+    let mut report = Report::default();
+    kind(&mended.object, &mut report.violations);
+    let policy = typed(&mended.object, &mut report.violations);
+    let rules = policy.as_ref().map(|policy| meaning(policy, &mended, &mut report));
+    report.violations.retain(|violation| !mended.is_stand_in(&violation.path));
+    report.warnings.retain(|warning| !mended.is_stand_in(&warning.path));
+    report.violations.splice(0..0, shape);
+    for list in [&mut report.violations, &mut report.warnings] {
+        put_in_order(list, object, &mended);
     }
-    later.retain(|violation| !mended.is_stand_in(&violation.path));
-    remarks.retain(|remark| !mended.is_stand_in(&remark.path));
-    violations.extend(later);
-    let report = Report {
-        violations: in_order(object, &mended, violations),
-        warnings: in_order(object, &mended, remarks),
-    };
-    let policy = metadata.zip(spec).map(|(metadata, spec)| RetryPolicy { metadata, spec, status: None });
     Checked { policy, rules: rules.filter(|_| report.is_clean()), report }
+}
+
+/// Everything about the values themselves.
+fn meaning(policy: &RetryPolicy, mended: &Mended, report: &mut Report) -> PolicyRules {
+    let Report { violations, warnings } = report;
+    let spec = &policy.spec;
+    bounds::check(spec, violations);
+    unions::check(&mended.object, violations);
+    spec.target_refs_with_paths().for_each(|(path, target)| target.check(&path, violations));
+    presence::check(policy, mended, violations);
+    let rules = rules::of_policy(spec, violations);
+    warnings::check(spec, &rules, warnings);
+    not_in_effect::check(spec, warnings);
+    rules
 }
 
 /// Other controllers may have written the status, and its form is theirs.
@@ -66,47 +67,44 @@ fn without_status(object: &Value) -> Value {
     object
 }
 
-fn api_version(object: &Value, found: &mut Vec<Violation>) {
-    let (wanted, kind) = (RetryPolicy::api_version(&()), RetryPolicy::kind(&()));
-    let written = object["apiVersion"].as_str().unwrap_or_default();
-    let message = match written.strip_prefix("gateway.flomesh.io/") {
-        _ if written == wanted => None,
-        Some("v1alpha2") => {
-            Some(format!("`{written}` is not served: write `{wanted}`; the fields of v1alpha2 may stay"))
+fn kind(object: &Value, found: &mut Vec<Violation>) {
+    let (version, kind) = (RetryPolicy::api_version(&()), RetryPolicy::kind(&()));
+    match object["apiVersion"].as_str().unwrap_or_default() {
+        written if written == version => {}
+        written if written == FSM_V1ALPHA2 => {
+            let message =
+                format!("`{written}` is not served: write `{version}`; its fields may stay as they are");
+            found.push(Violation::new("apiVersion", Reason::NotSupported, message));
         }
-        _ => Some(format!("is `{written}`; must be `{wanted}`")),
-    };
-    found.extend(message.map(|message| Violation::new("apiVersion", Reason::NotSupported, message)));
-    if object["kind"].as_str() != Some(&kind) {
+        _ => found.push(Violation::new("apiVersion", Reason::NotSupported, format!("must be `{version}`"))),
+    }
+    if object["kind"] != *kind {
         found.push(Violation::new("kind", Reason::NotSupported, format!("must be `{kind}`")));
     }
 }
 
-/// A part of the object as its type. Fails only where the schema says nothing: in `metadata`.
+/// The object as its type. After the shape has been mended, that fails only where the schema says nothing: in
+/// `metadata`.
+fn typed(object: &Value, found: &mut Vec<Violation>) -> Option<RetryPolicy> {
+    let metadata = read(object, "metadata", found)?;
+    Some(RetryPolicy { metadata, spec: read(object, "spec", found)?, status: None })
+}
+
 fn read<T: DeserializeOwned>(object: &Value, field: &str, found: &mut Vec<Violation>) -> Option<T> {
-    let part = object.get(field).cloned().unwrap_or_default();
-    match serde_json::from_value(part) {
-        Ok(part) => Some(part),
-        Err(error) => {
-            found.push(Violation::new(field, Reason::Invalid, error.to_string()));
-            None
-        }
-    }
+    let complain = |error: serde_json::Error| {
+        found.push(Violation::new(field, Reason::Invalid, error.to_string()));
+    };
+    T::deserialize(&object[field]).map_err(complain).ok()
 }
 
-fn targets(spec: &RetryPolicySpec, found: &mut Vec<Violation>) {
-    spec.target_refs_with_paths().for_each(|(path, target)| target.check(&path, found));
-}
-
-/// One for each fault, at most [`VIOLATIONS_MAX`], as the user spelt the paths and in the order of the document.
-fn in_order(object: &Value, mended: &Mended, mut found: Vec<Violation>) -> Vec<Violation> {
-    for violation in &mut found {
+/// One for each place, that of the earliest check: later ones see the same fault from further away. Paths are turned
+/// back to what the user wrote.
+fn put_in_order(found: &mut Vec<Violation>, object: &Value, mended: &Mended) {
+    for violation in found.iter_mut() {
         violation.path = mended.as_written(&violation.path);
     }
-    found.sort_by_cached_key(|violation| order::position(object, &violation.path));
-    // Ports that inherit a faulty value have each reported it.
     let mut seen = HashSet::new();
-    found.retain(|violation| seen.insert((violation.path.clone(), violation.reason)));
+    found.retain(|violation| seen.insert(violation.path.clone()));
+    found.sort_by_cached_key(|violation| order::position(object, &violation.path));
     found.truncate(VIOLATIONS_MAX);
-    found
 }

@@ -1,6 +1,7 @@
 //! Which configuration holds for a port: its own, and below it the one that it inherits, field by field.
 
-use super::{ListedPort, RetryConfig, RetryPolicySpec, Written};
+use super::config::RetryConfig;
+use super::{ListedPort, RetryPolicySpec, Written};
 
 /// The configurations of one scope, the strongest first. At least one.
 #[derive(Debug, Clone)]
@@ -27,13 +28,14 @@ pub(super) struct Found<T> {
 impl<'a> Layers<'a> {
     /// Of a listed port; none if neither it nor the policy has a configuration.
     pub(super) fn of_port(spec: &'a RetryPolicySpec, port: &ListedPort<'a>) -> Option<Self> {
-        let layers: Vec<_> = port.config.clone().into_iter().chain(spec.config()).collect();
+        let layers: Vec<_> = port.configs.iter().cloned().chain(spec.configs()).collect();
         (!layers.is_empty()).then_some(Self(layers))
     }
 
     /// Of the policy's own configuration alone.
     pub(super) fn of_policy(spec: &'a RetryPolicySpec) -> Option<Self> {
-        spec.config().map(|written| Self(vec![written]))
+        let layers: Vec<_> = spec.configs().collect();
+        (!layers.is_empty()).then_some(Self(layers))
     }
 
     /// The value of a field in the strongest layer that has it.

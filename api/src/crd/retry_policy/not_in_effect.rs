@@ -1,6 +1,7 @@
 //! The fields that this version accepts and does not act on. Whoever makes one work takes it out of the table here.
 
-use super::{RetryConfig, RetryPolicySpec, Written};
+use super::config::RetryConfig;
+use super::{RetryPolicySpec, Written};
 use crate::violation::{Reason, Violation};
 
 /// Where in a configuration something stands that has no effect yet.
@@ -24,8 +25,8 @@ const TABLE: [Find; 4] = [
 
 /// One warning for each such field that the user wrote, whether or not a port inherits it.
 pub(super) fn check(spec: &RetryPolicySpec, found: &mut Vec<Violation>) {
-    let ports = spec.ports().filter_map(|port| port.config);
-    for Written { path, config } in spec.config().into_iter().chain(ports) {
+    let ports = spec.ports().flat_map(|port| port.configs);
+    for Written { path, config } in spec.configs().chain(ports) {
         let fields = TABLE.iter().flat_map(|find| find(config));
         found.extend(fields.map(|field| {
             let message = "is accepted, but this version does not act on it";

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use super::layers::Layers;
 use super::structure::Mended;
-use super::{ListedPort, RetryPolicySpec};
+use super::{ListedPort, RetryPolicy, RetryPolicySpec};
 use crate::violation::{Reason, Violation};
 
 /// A configuration with a `retryOn` for every port that the policy speaks about; no port and no target twice.
-pub(super) fn check(spec: &RetryPolicySpec, namespace: &str, mended: &Mended, found: &mut Vec<Violation>) {
+pub(super) fn check(policy: &RetryPolicy, mended: &Mended, found: &mut Vec<Violation>) {
+    let spec = &policy.spec;
     match (Layers::of_policy(spec), &spec.ports) {
         (None, None) => {
             let message = "the policy says nothing: write `config`, or `ports` with a `config` each";
@@ -18,14 +19,14 @@ pub(super) fn check(spec: &RetryPolicySpec, namespace: &str, mended: &Mended, fo
         (_, Some(_)) => spec.ports().for_each(|port| of_port(spec, &port, mended, found)),
     }
     ports_twice(spec, found);
-    targets_twice(spec, namespace, found);
+    targets_twice(policy, found);
 }
 
 fn of_port(spec: &RetryPolicySpec, port: &ListedPort<'_>, mended: &Mended, found: &mut Vec<Violation>) {
     match Layers::of_port(spec, port) {
         Some(layers) => retry_on(&layers, mended, found),
         None => {
-            let message = format!("port {} has no `config`, and the policy has none to inherit", port.port);
+            let message = "the port has no `config`, and the policy has none to inherit";
             found.push(Violation::new(format!("{}.config", port.path), Reason::Required, message));
         }
     }
@@ -48,10 +49,10 @@ fn ports_twice(spec: &RetryPolicySpec, found: &mut Vec<Violation>) {
     }
 }
 
-fn targets_twice(spec: &RetryPolicySpec, namespace: &str, found: &mut Vec<Violation>) {
+fn targets_twice(policy: &RetryPolicy, found: &mut Vec<Violation>) {
     let mut seen = HashSet::new();
-    for (path, target) in spec.target_refs_with_paths() {
-        let namespace = target.namespace.as_deref().unwrap_or(namespace);
+    for (path, target) in policy.spec.target_refs_with_paths() {
+        let namespace = target.namespace.as_ref().or(policy.metadata.namespace.as_ref());
         if !seen.insert((&target.group, &target.kind, &target.name, namespace)) {
             let message = format!("the {} `{}` is named twice", target.kind, target.name);
             found.push(Violation::new(path, Reason::Duplicate, message));

@@ -11,8 +11,9 @@ mod limits;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::RetryPolicySpec;
+use super::config::{AvoidTried, Mode, Nested, NonIdempotent};
 use super::layers::{Found, Layers, in_force};
-use super::{AvoidTried, Mode, Nested, NonIdempotent, RetryPolicySpec};
 use crate::policy::duration;
 use crate::policy::policy_rules::PolicyRules;
 use crate::policy::retry::{self, RETRIES_DEFAULT, RETRIES_MAX, RetryRules};
@@ -86,14 +87,9 @@ fn nested(written: Option<Nested>) -> retry::Nested {
     }
 }
 
-/// Brings a number inside the bounds that the schema has already complained about.
-fn inside<T: TryFrom<i32> + Into<i64> + Copy>(value: i32, min: T, max: T) -> T {
-    let (low, high) = (min.into(), max.into());
-    match i64::from(value) {
-        value if value < low => min,
-        value if value > high => max,
-        _ => T::try_from(value).unwrap_or(max),
-    }
+/// Brings a number inside bounds that the schema has already complained about.
+fn inside(value: i32, min: u8, max: u8) -> u8 {
+    u8::try_from(value.clamp(min.into(), max.into())).unwrap_or(max)
 }
 
 /// The duration that a text stands for; a bad one is reported.

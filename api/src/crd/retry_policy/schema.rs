@@ -1,18 +1,30 @@
-//! The schema that the API server gets, in the forms that the checks here need. Made once from the Rust types.
+//! The schema that the API server gets, and the forms in which the checks here need it. Made from the Rust types.
 
 use std::sync::LazyLock;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
 use kube::CustomResourceExt;
 use kube::core::cel::{CompiledSchema, compile_schema};
 
+use apiextensions::{CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray as Items};
+
 use super::RetryPolicy;
+
+/// The definition of the kind as it is installed.
+///
+/// No field is `nullable`, although the Rust types can be absent: the API server then treats a null as if the field
+/// were not there, also where the schema lists the allowed values.
+pub(super) fn definition() -> CustomResourceDefinition {
+    let mut definition = RetryPolicy::crd();
+    let versions = definition.spec.versions.iter_mut();
+    versions.filter_map(|it| it.schema.as_mut()?.open_api_v3_schema.as_mut()).for_each(refuse_null);
+    definition
+}
 
 /// The schema of a whole object, with the fields that Kubernetes adds to every kind.
 pub(super) static SCHEMA: LazyLock<JSONSchemaProps> = LazyLock::new(|| {
-    let versions = RetryPolicy::crd().spec.versions.into_iter();
-    let schema = versions.filter_map(|version| version.schema?.open_api_v3_schema).next();
-    let mut root = schema.unwrap_or_default();
+    let versions = definition().spec.versions.into_iter();
+    let mut root = versions.filter_map(|it| it.schema?.open_api_v3_schema).next().unwrap_or_default();
     let properties = root.properties.get_or_insert_default();
     for (name, type_) in [("apiVersion", "string"), ("kind", "string"), ("metadata", "object")] {
         properties.insert(name.into(), JSONSchemaProps { type_: Some(type_.into()), ..Default::default() });
@@ -57,9 +69,16 @@ pub(super) fn at(path: &str) -> Option<&'static JSONSchemaProps> {
 
 /// The schema of an array's items.
 pub(super) fn item(node: &JSONSchemaProps) -> Option<&JSONSchemaProps> {
-    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrArray as Items;
     match node.items.as_ref()? {
         Items::Schema(schema) => Some(schema),
         Items::Schemas(_) => None,
+    }
+}
+
+fn refuse_null(node: &mut JSONSchemaProps) {
+    node.nullable = None;
+    node.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(refuse_null);
+    if let Some(Items::Schema(item)) = &mut node.items {
+        refuse_null(item);
     }
 }

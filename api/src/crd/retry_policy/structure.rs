@@ -13,7 +13,7 @@ use super::schema;
 use super::wrong_type;
 use crate::violation::{Reason, Violation, hint, nearest};
 
-/// The most violations that one check reports; a manifest with more is not a manifest.
+/// The most violations that one check reports; an object with more is no policy.
 pub(super) const VIOLATIONS_MAX: usize = 100;
 
 /// An object in the shape of the schema, and what had to be done to it. Paths are those of the mended object until
@@ -47,13 +47,15 @@ impl Mended {
 
     fn value(&mut self, path: &str, schema: &JSONSchemaProps, value: &Value) -> Value {
         if let Some((reason, message)) = wrong_type::complaint(schema, value) {
-            self.stand_in(path, schema, reason, message)
-        } else {
-            match value {
-                Value::Object(fields) if schema.properties.is_some() => self.object(path, schema, fields),
-                Value::Array(items) => self.array(path, schema, items),
-                other => other.clone(),
+            return self.stand_in(path, schema, reason, message);
+        }
+        match value {
+            Value::Object(fields) if schema.properties.is_some() => self.object(path, schema, fields),
+            Value::Array(items) => self.array(path, schema, items),
+            Value::Number(number) if schema.type_.as_deref() == Some("integer") => {
+                wrong_type::integer(number).map_or_else(|| value.clone(), Value::from)
             }
+            other => other.clone(),
         }
     }
 
@@ -61,7 +63,8 @@ impl Mended {
         let mut mended = Map::new();
         for (name, value) in fields {
             match property(schema, name) {
-                Some(node) if value.is_null() && node.nullable == Some(true) => {}
+                // As the API server has it: a null is no field.
+                Some(_) if value.is_null() => {}
                 Some(node) => drop(mended.insert(name.clone(), self.value(&join(path, name), node, value))),
                 None => mended.extend(self.unknown_field(path, schema, fields, name)),
             }
@@ -100,10 +103,12 @@ impl Mended {
         Some((meant.to_owned(), self.value(&meant_at, property(schema, meant)?, &fields[name])))
     }
 
+    /// A list that is too long is refused for that: more of it is not looked at.
     fn array(&mut self, path: &str, schema: &JSONSchemaProps, items: &[Value]) -> Value {
         let Some(item) = schema::item(schema) else { return Value::Array(items.to_vec()) };
+        let looked_at = schema.max_items.map_or(items.len(), |max| usize::try_from(max).unwrap_or(0) + 1);
         let mended = |(index, value)| self.value(&format!("{path}[{index}]"), item, value);
-        Value::Array(items.iter().enumerate().map(mended).collect())
+        Value::Array(items.iter().take(looked_at).enumerate().map(mended).collect())
     }
 
     fn stand_in(&mut self, path: &str, schema: &JSONSchemaProps, reason: Reason, message: String) -> Value {
@@ -144,8 +149,8 @@ fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.into() } else { format!("{path}.{name}") }
 }
 
-/// `a`, `a.b`, `a.b[0]` for `a.b[0]`.
+/// For `a.b[0]`: the empty path of the object itself, `a`, `a.b` and `a.b[0]`.
 fn prefixes(path: &str) -> impl Iterator<Item = &str> {
-    let ends = path.match_indices(['.', '[']).map(|(end, _)| end).chain([path.len()]);
-    ends.map(|end| &path[..end])
+    let inner = path.match_indices(['.', '[']).map(|(end, _)| end);
+    [0].into_iter().chain(inner).chain([path.len()]).map(|end| &path[..end])
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::config::{ConstraintMode, Jitter, Mode, NonIdempotent};
 use super::layers::{Layers, in_force};
-use super::{ConstraintMode, Jitter, Mode, NonIdempotent, RetryPolicySpec, rules};
+use super::{RetryPolicySpec, rules};
 use crate::policy::duration::format;
 use crate::policy::policy_rules::PolicyRules;
 use crate::policy::retry::RetryRules;

@@ -1,7 +1,7 @@
 //! Says what is wrong with the type of a value, and what to write in its place.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::schema::bounds;
 use crate::policy::duration;
@@ -9,62 +9,51 @@ use crate::violation::{Reason, hint};
 
 /// Why `value` cannot stand where `schema` is; none if it can.
 pub(super) fn complaint(schema: &JSONSchemaProps, value: &Value) -> Option<(Reason, String)> {
-    if schema.x_kubernetes_int_or_string == Some(true) {
-        return integer_or_text(value);
-    }
-    match (schema.type_.as_deref(), value) {
-        (Some("object"), Value::Object(_)) | (Some("array"), Value::Array(_)) => None,
-        (Some("boolean"), Value::Bool(_)) | (Some("number"), Value::Number(_)) => None,
-        (Some("string"), Value::String(text)) => unknown_value(schema, text),
-        (Some("integer"), Value::Number(number)) => match number.as_i64() {
-            Some(whole) if i32::try_from(whole).is_ok() => None,
-            _ if number.is_f64() => Some((Reason::Invalid, format!("is {number}; must be a whole number"))),
-            _ => Some((Reason::OutOfRange, format!("is {number}; {}", bounds(schema)))),
+    let int_or_string = schema.x_kubernetes_int_or_string == Some(true);
+    let wanted = if int_or_string { "integer" } else { schema.type_.as_deref()? };
+    match (wanted, value) {
+        ("object", Value::Object(_)) | ("array", Value::Array(_)) => None,
+        ("boolean", Value::Bool(_)) | ("number", Value::Number(_)) => None,
+        ("string", Value::String(text)) => unknown_value(schema, text),
+        ("integer", Value::String(_)) if int_or_string => None,
+        ("integer", Value::Number(number)) => match integer(number) {
+            Some(_) => None,
+            None if number.is_f64() => {
+                Some((Reason::Invalid, format!("is {number}; must be a whole number")))
+            }
+            None => Some((Reason::OutOfRange, bounds(schema))),
         },
-        (Some(wanted), _) => Some((Reason::Invalid, wrong(wanted, schema, value))),
-        (None, _) => None,
+        _ => Some((Reason::Invalid, wrong(wanted, schema, value))),
     }
 }
 
-fn integer_or_text(value: &Value) -> Option<(Reason, String)> {
-    match value {
-        Value::String(_) => None,
-        Value::Number(number) if number.as_i64().is_some_and(|whole| i32::try_from(whole).is_ok()) => None,
-        Value::Number(number) if !number.is_f64() => {
-            Some((Reason::OutOfRange, format!("is {number}; that is too much")))
-        }
-        other => Some((Reason::Invalid, format!("is {}; must be a whole number or text", name(other)))),
+/// A number as the types hold it. The API server takes `5.0` for 5.
+pub(super) fn integer(number: &Number) -> Option<i32> {
+    let whole =
+        |float: &f64| float.fract() == 0.0 && f64::from(i32::MIN) <= *float && *float <= f64::from(i32::MAX);
+    match number.as_i64() {
+        Some(integer) => i32::try_from(integer).ok(),
+        // Exact: the number is whole and fits.
+        None => number.as_f64().filter(whole).map(|float| float as i32),
     }
 }
 
 fn unknown_value(schema: &JSONSchemaProps, text: &str) -> Option<(Reason, String)> {
-    let allowed: Vec<&str> = schema.enum_.as_ref()?.iter().filter_map(|value| value.0.as_str()).collect();
-    if allowed.contains(&text) {
+    if schema.enum_.is_none() || allowed(schema).any(|value| value == text) {
         return None;
     }
-    let message = match hint(text, allowed.iter().copied()) {
-        none if none.is_empty() => format!("`{text}` is not one of {}", allowed.join(", ")),
-        hint => format!("`{text}` is not one of {}{hint}", allowed.join(", ")),
-    };
+    let values = allowed(schema).collect::<Vec<_>>().join(", ");
+    let message = format!("`{text}` is not one of {values}{}", hint(text, allowed(schema)));
     Some((Reason::NotSupported, message))
+}
+
+fn allowed(schema: &JSONSchemaProps) -> impl Iterator<Item = &str> {
+    schema.enum_.iter().flatten().filter_map(|value| value.0.as_str())
 }
 
 /// The sentence for a value of another type. Where the value shows what was meant, it says what to write.
 fn wrong(wanted: &str, schema: &JSONSchemaProps, value: &Value) -> String {
-    let meant = match (wanted, value) {
-        ("number", Value::String(text)) => seconds(text).or_else(|| unquoted(text)),
-        ("integer", Value::String(text)) => unquoted(text),
-        ("boolean", Value::String(text)) if matches!(text.as_str(), "true" | "false") => {
-            Some(format!("write {text}, without quotes"))
-        }
-        ("string", Value::Number(_) | Value::Bool(_)) => schema
-            .example
-            .as_ref()
-            .map(|example| format!("write it like `{}`", example.0.as_str().unwrap_or_default())),
-        ("array", _) => Some("put `- ` in front of each item".into()),
-        _ => None,
-    };
-    let article = match wanted {
+    let kind = match wanted {
         "object" => "a block of fields",
         "array" => "a list",
         "string" => "text",
@@ -72,8 +61,28 @@ fn wrong(wanted: &str, schema: &JSONSchemaProps, value: &Value) -> String {
         "number" => "a number",
         _ => "true or false",
     };
-    let meant = meant.map_or_else(String::new, |meant| format!("; {meant}"));
-    format!("is {}; must be {article}{meant}", name(value))
+    let meant = meant(wanted, schema, value).map_or_else(String::new, |meant| format!("; {meant}"));
+    format!("is {}; must be {kind}{meant}", name(value))
+}
+
+fn meant(wanted: &str, schema: &JSONSchemaProps, value: &Value) -> Option<String> {
+    match (wanted, value) {
+        ("number", Value::String(text)) => seconds(text).or_else(|| unquoted(text)),
+        ("integer", Value::String(text)) => unquoted(text),
+        ("boolean", Value::String(text)) if matches!(text.as_str(), "true" | "false") => {
+            Some(format!("write {text}, without quotes"))
+        }
+        ("string", Value::Number(number)) => Some(match &schema.example {
+            Some(example) => format!("write it with its unit, such as {}", example.0),
+            None => format!("write \"{number}\", with quotes"),
+        }),
+        // YAML 1.1, which kubectl reads, takes a bare `Off` for false.
+        ("string", Value::Bool(false)) if allowed(schema).any(|value| value == "Off") => {
+            Some("write \"Off\", with quotes".into())
+        }
+        ("array", Value::String(_) | Value::Object(_)) => Some("put `- ` in front of each item".into()),
+        _ => None,
+    }
 }
 
 /// FSM's last version took durations where this field takes seconds.

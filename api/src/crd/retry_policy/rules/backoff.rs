@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{inside, read_duration};
-use crate::crd::retry_policy::Jitter;
+use crate::crd::retry_policy::config::Jitter;
 use crate::crd::retry_policy::layers::Layers;
 use crate::policy::backoff::{self, BASE_DEFAULT, BASE_MAX, BASE_MIN, Backoff, CAP_DEFAULT_FACTOR};
 use crate::policy::backoff::{MULTIPLIER_DEFAULT, MULTIPLIER_MAX};
@@ -17,7 +17,7 @@ pub(super) fn of(layers: &Layers<'_>, found: &mut Vec<Violation>) -> Backoff {
     let written = read_duration(written, found);
     let max = written.as_ref().map_or(base * CAP_DEFAULT_FACTOR, |written| written.value);
     let multiplier = layers.value(|config| config.backoff.as_ref()?.multiplier);
-    let multiplier = multiplier.map_or(MULTIPLIER_DEFAULT, |value| inside(value, 1, MULTIPLIER_MAX));
+    let multiplier = multiplier.map_or(MULTIPLIER_DEFAULT, |value| inside(value, 1, MULTIPLIER_MAX).into());
     let jitter = jitter(layers.value(|config| config.backoff.as_ref()?.jitter));
     Backoff::new(base, max, multiplier, jitter).unwrap_or_else(|problem| {
         let numbers = format!("{} is too short for {}s", duration::format(max), base.as_secs_f64());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{inside, read_duration};
-use crate::crd::retry_policy::ConstraintMode;
+use crate::crd::retry_policy::config::ConstraintMode;
 use crate::crd::retry_policy::layers::{Found, Layers};
 use crate::policy::retry::{Budget, WINDOW_MAX, WINDOW_MIN};
 use crate::violation::{Reason, Violation};
