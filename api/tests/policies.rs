@@ -1,75 +1,157 @@
-//! Goldens: `data/policies/NAME.yaml` is a manifest, `NAME.out` what [`check`] says about it. `UPDATE_GOLDEN=1`
-//! rewrites the outputs; review them as code.
+//! Goldens: `data/policies/NAME.yaml` is a manifest, `NAME.out` what [`check`] makes of it. `UPDATE_GOLDEN=1` rewrites
+//! the outputs; review them as code.
 #![cfg(feature = "crd")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use rebound_api::crd::retry_policy::{Checked, check};
-use rebound_api::policy::policy_rules::PolicyRules;
+use rebound_api::policy::duration::format;
 use rebound_api::policy::retry::RetryRules;
 use rebound_api::violation::Violation;
 
-#[test]
-fn manifests_are_understood_as_the_goldens_say() {
-    let mut stale = Vec::new();
-    for manifest in manifests() {
-        let actual = render(&checked(&manifest));
-        let golden = manifest.with_extension("out");
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&golden, &actual).unwrap();
-        } else if std::fs::read_to_string(&golden).ok().as_ref() != Some(&actual) {
-            stale.push(format!("{}:\n{actual}", golden.display()));
+/// A test for each manifest of the folder, by its name.
+macro_rules! goldens {
+    ($($name:ident)+) => {
+        $(#[test] fn $name() { golden(&folder().join(concat!(stringify!($name), ".yaml")), stringify!($name)); })+
+
+        #[test]
+        fn every_manifest_has_a_test() {
+            let names = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+            let manifests = names.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+            let stems: BTreeSet<_> = manifests.map(|path| path.file_stem().unwrap().to_owned()).collect();
+            let tests = [$(stringify!($name)),+];
+            assert_eq!(stems, tests.iter().map(|name| (*name).into()).collect());
         }
-    }
-    assert!(stale.is_empty(), "UPDATE_GOLDEN=1 rewrites:\n{}", stale.join("\n"));
+    };
 }
 
-fn manifests() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/policies");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut manifests: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "yaml")).collect();
-    manifests.sort();
-    assert!(!manifests.is_empty());
-    manifests
+goldens! {
+    s24_class_5xx_is_500_to_599
+    s29_num_retries_counts_retries
+    s30_zero_retries_are_none
+    s35_an_attempt_longer_than_all_together
+    s36_zero_timeouts_are_no_timeouts
+    s41_the_cap_is_ten_times_the_base
+    s82_a_bad_token_is_named_with_its_path
+    s82_an_item_twice
+    s82_more_than_sixteen_items
+    a_list_in_one_text
+    a_policy_for_every_port
+    a_port_inherits_field_by_field
+    a_port_without_any_configuration
+    bounds_of_every_field
+    disabled_keeps_its_ports
+    dry_run
+    durations_and_sizes
+    everything_that_can_be_written
+    fsm_v1alpha2
+    mistyped_names
+    neither_target_nor_configuration
+    no_retry_on_after_merging
+    not_a_policy
+    not_in_effect
+    nulls_are_no_fields
+    targets_of_every_kind
+    targets_that_are_refused
+    the_same_thing_twice
+    two_names_for_one_thing
+    warnings_of_arithmetic
+    warnings_of_danger
+    wrong_types
 }
 
-fn checked(manifest: &Path) -> Checked {
+/// The seed's own file, not a copy of it.
+#[test]
+fn s81_the_policy_of_the_seed_applies_unchanged() {
+    let seed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/samples/seed/retry_policy.yaml");
+    golden(&seed, "s81_the_policy_of_the_seed_applies_unchanged");
+}
+
+#[track_caller]
+fn golden(manifest: &Path, name: &str) {
     let yaml = std::fs::read_to_string(manifest).unwrap();
-    check(&serde_saphyr::from_str(&yaml).unwrap())
+    let actual = render(&check(&serde_saphyr::from_str(&yaml).unwrap()));
+    let golden = folder().join(name).with_extension("out");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&golden, actual).unwrap();
+    } else {
+        assert_eq!(
+            actual,
+            std::fs::read_to_string(&golden).unwrap_or_default(),
+            "UPDATE_GOLDEN=1 rewrites {golden:?}"
+        );
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/policies")
 }
 
 fn render(checked: &Checked) -> String {
     let mut text = String::new();
-    lines(&mut text, "violation", &checked.report.violations);
-    lines(&mut text, "warning", &checked.report.warnings);
-    if let Some(rules) = &checked.rules {
-        let targets = checked.policy.as_ref().unwrap().targets();
-        targets.iter().for_each(|target| writeln!(text, "target {:?} {}", target.kind, target.key).unwrap());
-        rules_of_ports(&mut text, rules);
+    violations(&mut text, "violation", &checked.report.violations);
+    violations(&mut text, "warning", &checked.report.warnings);
+    let (Some(policy), Some(rules)) = (&checked.policy, &checked.rules) else { return text };
+    for target in policy.targets() {
+        writeln!(text, "target {:?} {}", target.kind, target.key).unwrap();
+    }
+    match rules.listed_ports() {
+        None => port(&mut text, "every port", rules.for_port(1)),
+        Some(ports) => {
+            for number in ports {
+                port(&mut text, &format!("port {number}"), rules.for_port(number));
+            }
+        }
     }
     text
 }
 
-fn lines(text: &mut String, what: &str, list: &[Violation]) {
+fn violations(text: &mut String, what: &str, list: &[Violation]) {
     for Violation { path, reason, message } in list {
-        writeln!(text, "{what} {path}: {reason:?}: {message}").unwrap();
+        writeln!(text, "{what} {path} {reason:?}\n  {message}").unwrap();
     }
 }
 
-fn rules_of_ports(text: &mut String, rules: &PolicyRules) {
-    match rules.listed_ports() {
-        None => write_rules(text, "every port", rules.for_port(1)),
-        Some(ports) => {
-            ports.for_each(|port| write_rules(text, &format!("port {port}"), rules.for_port(port)));
-        }
-    }
-}
-
-fn write_rules(text: &mut String, ports: &str, rules: Option<&RetryRules>) {
-    match rules {
-        None => writeln!(text, "{ports}: switched off").unwrap(),
-        Some(rules) => writeln!(text, "{ports}: {rules:#?}").unwrap(),
+fn port(text: &mut String, name: &str, rules: Option<&RetryRules>) {
+    let Some(rules) = rules else { return writeln!(text, "{name}: switched off").unwrap() };
+    let flag = |on: bool, name: &'static str| if on { name } else { "" };
+    let limit = |limit| Option::map_or_else(limit, || "none".into(), format);
+    let backoff = &rules.backoff;
+    writeln!(text, "{name}: {:?}, {} retries", rules.mode, rules.retries_max).unwrap();
+    writeln!(
+        text,
+        "  on {}{}{}{}",
+        rules.on.statuses,
+        flag(rules.on.reset, " reset"),
+        flag(rules.on.per_try_timeout, " per-try-timeout"),
+        flag(rules.on.invalid_response, " invalid-response")
+    )
+    .unwrap();
+    writeln!(
+        text,
+        "  waits {:?} x{} up to {:?}, jitter {:?}",
+        backoff.base(),
+        backoff.multiplier(),
+        backoff.max(),
+        backoff.jitter()
+    )
+    .unwrap();
+    writeln!(text, "  per try {}, in all {}", limit(rules.per_try_timeout), limit(rules.total_timeout))
+        .unwrap();
+    writeln!(text, "  non-idempotent {:?}, methods {:?}", rules.non_idempotent, rules.methods).unwrap();
+    writeln!(text, "  replay {} bytes, avoid tried {}", rules.replay_max_bytes, rules.avoid_tried).unwrap();
+    let headers = (rules.attempt_header_request, rules.attempt_header_response);
+    writeln!(text, "  nested {:?}, attempt header {headers:?}", rules.nested).unwrap();
+    match rules.budget {
+        None => writeln!(text, "  no budget").unwrap(),
+        Some(budget) => writeln!(
+            text,
+            "  budget {} % over {:?}, {} in any {:?}",
+            budget.percent, budget.interval, budget.floor_count, budget.floor_interval
+        )
+        .unwrap(),
     }
 }

@@ -38,9 +38,9 @@ pub fn check(object: &Value) -> Checked {
     report.violations.retain(|violation| !mended.is_stand_in(&violation.path));
     report.warnings.retain(|warning| !mended.is_stand_in(&warning.path));
     report.violations.splice(0..0, shape);
-    for list in [&mut report.violations, &mut report.warnings] {
-        put_in_order(list, object, &mended);
-    }
+    let mut seen = HashSet::new();
+    put_in_order(&mut report.violations, object, &mended, &mut seen);
+    put_in_order(&mut report.warnings, object, &mended, &mut seen);
     Checked { policy, rules: rules.filter(|_| report.is_clean()), report }
 }
 
@@ -99,11 +99,10 @@ fn read<T: DeserializeOwned>(object: &Value, field: &str, found: &mut Vec<Violat
 
 /// One for each place, that of the earliest check: later ones see the same fault from further away. Paths are turned
 /// back to what the user wrote.
-fn put_in_order(found: &mut Vec<Violation>, object: &Value, mended: &Mended) {
+fn put_in_order(found: &mut Vec<Violation>, object: &Value, mended: &Mended, seen: &mut HashSet<String>) {
     for violation in found.iter_mut() {
         violation.path = mended.as_written(&violation.path);
     }
-    let mut seen = HashSet::new();
     found.retain(|violation| seen.insert(violation.path.clone()));
     found.sort_by_cached_key(|violation| order::position(object, &violation.path));
     found.truncate(VIOLATIONS_MAX);

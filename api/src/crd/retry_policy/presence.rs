@@ -36,7 +36,7 @@ fn retry_on(layers: &Layers<'_>, mended: &Mended, found: &mut Vec<Violation>) {
     let written = layers.value(|config| config.retry_on.as_ref());
     // A configuration of the wrong type may have held one.
     if written.is_none() && !layers.paths().any(|path| mended.is_stand_in(path)) {
-        let message = "says which failures are retried, such as `5xx`, and must be here or in `spec.config`";
+        let message = "is missing: say which failures are retried, such as `5xx`, here or in `spec.config`";
         found.push(Violation::new(format!("{}.retryOn", layers.path()), Reason::Required, message));
     }
 }

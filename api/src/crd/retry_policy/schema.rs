@@ -39,22 +39,25 @@ pub(super) static RULES: LazyLock<CompiledSchema> = LazyLock::new(|| {
     compile_schema(&schema)
 });
 
-/// The bounds of a node in words: `must be from 0 to 10`.
+/// The bounds of a node in words: `must be 0 to 10`.
 pub(super) fn bounds(node: &JSONSchemaProps) -> String {
-    let span = |min: Option<String>, max: Option<String>| match (min, max) {
+    let count = |bound: Option<i64>| bound.map(|bound| bound.to_string());
+    let number = |bound: Option<f64>| bound.map(|bound| bound.to_string());
+    match node.type_.as_deref() {
+        Some("array") => format!("must hold {} items", span(count(node.min_items), count(node.max_items))),
+        Some("string") => {
+            format!("must have {} characters", span(count(node.min_length), count(node.max_length)))
+        }
+        _ => format!("must be {}", span(number(node.minimum), number(node.maximum))),
+    }
+}
+
+fn span(min: Option<String>, max: Option<String>) -> String {
+    match (min, max) {
         (Some(min), Some(max)) => format!("{min} to {max}"),
         (Some(min), None) => format!("at least {min}"),
         (None, Some(max)) => format!("at most {max}"),
-        (None, None) => "less".into(),
-    };
-    let text = |count: Option<i64>| count.map(|count| count.to_string());
-    let number = |bound: Option<f64>| bound.map(|bound| bound.to_string());
-    match node.type_.as_deref() {
-        Some("array") => format!("must hold {} items", span(text(node.min_items), text(node.max_items))),
-        Some("string") => {
-            format!("must have {} characters", span(text(node.min_length), text(node.max_length)))
-        }
-        _ => format!("must be {}", span(number(node.minimum), number(node.maximum))),
+        (None, None) => "smaller".into(),
     }
 }
 

@@ -13,7 +13,6 @@ const ANCESTORS_MAX: usize = 16;
 #[serde(rename_all = "camelCase")]
 pub struct RetryPolicyStatus {
     /// One entry for each Gateway that routes to a target, or for the target if none does. At most 16.
-    #[serde(default)]
     #[schemars(schema_with = "ancestors")]
     pub ancestors: Vec<PolicyAncestorStatus>,
 }

@@ -39,7 +39,7 @@ fn client_errors(layers: &Layers<'_>, found: &mut Vec<Violation>) {
         let Some((low, high)) = token.statuses() else { continue };
         if (low..=high.min(499)).any(|code| !TRANSIENT_4XX.contains(&code)) {
             let message = format!(
-                "`{}` holds client errors that another attempt does not change; of 4xx, only 408, 425 and 429 pass",
+                "`{}` holds client errors that stay the same; of 4xx, only 408, 425 and 429 are worth another attempt",
                 list.value[index]
             );
             found.push(Violation::new(format!("{}[{index}]", list.path), Reason::Dangerous, message));

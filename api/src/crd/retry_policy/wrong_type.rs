@@ -42,9 +42,12 @@ fn unknown_value(schema: &JSONSchemaProps, text: &str) -> Option<(Reason, String
     if schema.enum_.is_none() || allowed(schema).any(|value| value == text) {
         return None;
     }
-    let values = allowed(schema).collect::<Vec<_>>().join(", ");
-    let message = format!("`{text}` is not one of {values}{}", hint(text, allowed(schema)));
+    let message = format!("`{text}` is not {}{}", one_of(schema), hint(text, allowed(schema)));
     Some((Reason::NotSupported, message))
+}
+
+fn one_of(schema: &JSONSchemaProps) -> String {
+    format!("one of {}", allowed(schema).collect::<Vec<_>>().join(", "))
 }
 
 fn allowed(schema: &JSONSchemaProps) -> impl Iterator<Item = &str> {
@@ -54,12 +57,13 @@ fn allowed(schema: &JSONSchemaProps) -> impl Iterator<Item = &str> {
 /// The sentence for a value of another type. Where the value shows what was meant, it says what to write.
 fn wrong(wanted: &str, schema: &JSONSchemaProps, value: &Value) -> String {
     let kind = match wanted {
-        "object" => "a block of fields",
-        "array" => "a list",
-        "string" => "text",
-        "integer" => "a whole number",
-        "number" => "a number",
-        _ => "true or false",
+        "object" => "a block of fields".into(),
+        "array" => "a list".into(),
+        "string" if schema.enum_.is_some() => one_of(schema),
+        "string" => "text".into(),
+        "integer" => "a whole number".into(),
+        "number" => "a number".into(),
+        _ => "true or false".to_owned(),
     };
     let meant = meant(wanted, schema, value).map_or_else(String::new, |meant| format!("; {meant}"));
     format!("is {}; must be {kind}{meant}", name(value))
@@ -72,7 +76,7 @@ fn meant(wanted: &str, schema: &JSONSchemaProps, value: &Value) -> Option<String
         ("boolean", Value::String(text)) if matches!(text.as_str(), "true" | "false") => {
             Some(format!("write {text}, without quotes"))
         }
-        ("string", Value::Number(number)) => Some(match &schema.example {
+        ("string", Value::Number(number)) if schema.enum_.is_none() => Some(match &schema.example {
             Some(example) => format!("write it with its unit, such as {}", example.0),
             None => format!("write \"{number}\", with quotes"),
         }),
