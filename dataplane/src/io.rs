@@ -7,5 +7,6 @@ pub mod driver;
 pub mod listener;
 pub mod race;
 pub mod spawn;
+pub mod stop;
 pub mod stream;
 pub mod timer;

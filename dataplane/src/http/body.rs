@@ -3,6 +3,9 @@
 //! The first attempt streams; nothing waits for the end of a body. What is kept is counted once, for the request and
 //! for the process. A body that outgrows its limit is forwarded all the same and only loses its replay.
 
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,7 +15,8 @@ use super::h1::body::{BodyDecoder, BodyError, Piece};
 use super::h1::encode::{put_chunk, put_last_chunk};
 use super::h1::fields::Fields;
 use super::h1::framing::BodyLength;
-use crate::io::stream::{ReadHalf, WriteError, WriteHalf};
+use crate::io::stop::{Stop, Stopper};
+use crate::io::stream::{ReadHalf, Socket, WriteError, WriteHalf};
 use crate::io::timer::timeout;
 use crate::retry::decide::Replay;
 use crate::worker::core::Core;
@@ -63,6 +67,13 @@ pub enum Broken {
     Malformed(BodyError),
 }
 
+/// A request body on its way to a backend. It owns both sides: dropping it loses the client's, stopping it does not.
+pub struct Upload {
+    sending: Pin<Box<dyn Future<Output = Uploaded>>>,
+    stopper: Stopper,
+    backend: Socket,
+}
+
 /// An upload that has ended.
 #[derive(Debug)]
 pub struct Uploaded {
@@ -86,6 +97,9 @@ pub enum UploadError {
     /// The backend took nothing for [`WRITE_MAX`].
     #[error("the backend takes nothing more of the request body")]
     Stuck,
+    /// [`Upload::stop`].
+    #[error("stopped")]
+    Stopped,
 }
 
 impl RequestBody {
@@ -97,6 +111,11 @@ impl RequestBody {
         length: BodyLength,
         bytes_max: usize,
     ) -> Self {
+        // A body that says that it is too long is not even begun to be kept.
+        let bytes_max = match length {
+            BodyLength::Length(bytes) if bytes > bytes_max as u64 => 0,
+            _ => bytes_max,
+        };
         let kept = Kept { core: core.clone(), bytes: BytesMut::new(), bytes_max, replay: Replay::Possible };
         let decoder = BodyDecoder::new(length);
         Self { read, buffer, decoder, length, trailers: None, kept, broken: None, invited: false }
@@ -105,9 +124,10 @@ impl RequestBody {
     /// Takes what has arrived already, as far as it can be kept: a small body is then complete before the first
     /// attempt and goes out together with its head.
     pub fn take_arrived(&mut self) {
-        while !self.decoder.is_done() && self.kept.has_room_for(self.buffer.len()) {
+        while !self.decoder.is_done() && self.kept.refusal(self.buffer.len()).is_none() {
             match self.decode() {
-                Ok(Some(piece)) => self.kept.keep(&piece),
+                // Nobody has sent it yet: it must not be given up.
+                Ok(Some(piece)) => self.kept.push(&piece),
                 Ok(None) | Err(_) => return,
             }
         }
@@ -150,7 +170,7 @@ impl RequestBody {
     }
 
     /// The next piece that nobody has seen yet; none: the body is complete.
-    async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
+    async fn next(&mut self, stop: &Stop) -> Result<Option<Bytes>, UploadError> {
         loop {
             match self.decode()? {
                 Some(piece) => return Ok(Some(piece)),
@@ -158,8 +178,9 @@ impl RequestBody {
                 None => {}
             }
             self.buffer.reserve(READ_BYTES);
-            let read = match timeout(CLIENT_IDLE_MAX, self.read.read(&mut self.buffer)).await {
-                Ok(Ok(count)) if count > 0 => Ok(()),
+            let read = match timeout(CLIENT_IDLE_MAX, self.read.read_unless(stop, &mut self.buffer)).await {
+                Ok(Ok(None)) => return Err(UploadError::Stopped),
+                Ok(Ok(Some(count))) if count > 0 => Ok(()),
                 Ok(Ok(_) | Err(_)) => Err(Broken::Gone),
                 Err(_) => Err(Broken::TooSlow),
             };
@@ -197,11 +218,11 @@ impl RequestBody {
         }
     }
 
-    async fn send(&mut self, write: &mut WriteHalf) -> Result<(), UploadError> {
+    async fn send(&mut self, write: &mut WriteHalf, stop: &Stop) -> Result<(), UploadError> {
         let mut out = BytesMut::new();
         self.put_piece(&self.kept.bytes, &mut out);
         write_out(write, &mut out).await?;
-        while let Some(piece) = self.next().await? {
+        while let Some(piece) = self.next(stop).await? {
             self.kept.keep(&piece);
             if self.length == BodyLength::Chunked {
                 self.put_piece(&piece, &mut out);
@@ -219,16 +240,47 @@ async fn write_out(write: &mut WriteHalf, out: &mut BytesMut) -> Result<(), Uplo
     Ok(timeout(WRITE_MAX, write.write_all(out)).await.map_err(|_| UploadError::Stuck)??)
 }
 
-/// Sends what was kept and then what is still to come. Owns both sides while it runs: it may be stopped only by ending
-/// the backend's connection, or else the client's is lost with it.
-pub async fn upload(mut body: RequestBody, mut write: WriteHalf) -> Uploaded {
-    let result = body.send(&mut write).await;
-    Uploaded { body, write, result }
+impl Upload {
+    /// Sends what was kept and then what is still to come. `backend` is the socket of `write`.
+    pub fn start(mut body: RequestBody, mut write: WriteHalf, backend: Socket) -> Self {
+        let (stopper, stop) = Stopper::new();
+        let sending = Box::pin(async move {
+            let result = body.send(&mut write, &stop).await;
+            Uploaded { body, write, result }
+        });
+        Self { sending, stopper, backend }
+    }
+
+    /// Goes on until it ends. May be dropped and called again, but not once it has ended.
+    pub fn ended(&mut self) -> impl Future<Output = Uploaded> {
+        self.sending.as_mut()
+    }
+
+    /// Ends it at once, and the connection to the backend with it.
+    pub async fn stop(self) -> Uploaded {
+        self.backend.shutdown_both();
+        self.stopper.stop();
+        self.sending.await
+    }
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload").field("backend", &self.backend).finish_non_exhaustive()
+    }
 }
 
 impl Kept {
-    fn has_room_for(&self, bytes: usize) -> bool {
-        self.bytes.len() + bytes <= self.bytes_max
+    /// Why so many more bytes cannot be kept; none: they can.
+    fn refusal(&self, bytes: usize) -> Option<Replay> {
+        let of_process = self.core.process_metrics().sum(|core| &core.replay_bytes);
+        if self.bytes.len() + bytes > self.bytes_max {
+            Some(Replay::BodyTooLarge)
+        } else if of_process + bytes as u64 > REPLAY_PROCESS_MAX_BYTES {
+            Some(Replay::OutOfMemory)
+        } else {
+            None
+        }
     }
 
     /// Keeps a piece, or gives up on all of it.
@@ -236,20 +288,18 @@ impl Kept {
         if self.replay != Replay::Possible {
             return;
         }
-        let of_process = self.core.process_metrics().sum(|core| &core.replay_bytes);
-        if !self.has_room_for(piece.len()) {
-            self.give_up(Replay::BodyTooLarge);
-        } else if of_process + piece.len() as u64 > REPLAY_PROCESS_MAX_BYTES {
-            self.give_up(Replay::OutOfMemory);
-        } else {
-            self.core.metrics().replay_bytes.add(piece.len() as u64);
-            self.bytes.extend_from_slice(piece);
+        match self.refusal(piece.len()) {
+            None => self.push(piece),
+            Some(why) => {
+                self.replay = why;
+                self.release();
+            }
         }
     }
 
-    fn give_up(&mut self, why: Replay) {
-        self.replay = why;
-        self.release();
+    fn push(&mut self, piece: &[u8]) {
+        self.core.metrics().replay_bytes.add(piece.len() as u64);
+        self.bytes.extend_from_slice(piece);
     }
 
     fn release(&mut self) {

@@ -74,7 +74,7 @@ pub enum Response {
 impl Upstream for Exchange<'_> {
     type Response = Response;
 
-    async fn attempt(&mut self, number: u32, deadline: Option<Instant>) -> Outcome<Response> {
+    async fn attempt(&mut self, number: u32, limit: Option<Instant>) -> Outcome<Response> {
         self.core.metrics().attempts.add(1);
         let started = clock::now();
         self.attempt_started = started;
@@ -82,7 +82,9 @@ impl Upstream for Exchange<'_> {
             return Outcome::Failed(Failure::NoEndpoint);
         };
         self.tried.push(endpoint.address);
-        match self.send(&endpoint, number, started, deadline).await {
+        let own_limit = started + self.attempt_limit();
+        let limit = limit.map_or(own_limit, |limit| limit.min(own_limit));
+        match self.send(&endpoint, number, started, limit).await {
             Ok(answer) => Outcome::Response {
                 status: answer.head.status,
                 request_sent: answer.request_sent,
@@ -138,10 +140,8 @@ impl Exchange<'_> {
         endpoint: &Rc<Endpoint>,
         number: u32,
         started: Instant,
-        deadline: Option<Instant>,
+        limit: Instant,
     ) -> Result<Answer, Failure> {
-        let own_limit = started + self.attempt_limit();
-        let limit = deadline.map_or(own_limit, |deadline| deadline.min(own_limit));
         let pooled = if self.fresh { None } else { endpoint.checkout(started) };
         let reused = pooled.is_some();
         let connection = match pooled {
@@ -157,7 +157,6 @@ impl Exchange<'_> {
             body,
             expects_continue: self.head.expects_continue,
             limit,
-            deadline,
         };
         let Called { result, body } = call(endpoint, connection, reused, request, self.client).await;
         self.body = body;

@@ -1,14 +1,13 @@
 //! Passing an answer on to the client. From the first byte on there is no way back: what fails then ends the
 //! client's connection, so that a cut-off answer cannot be taken for a whole one.
 
-use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
 use super::aside::Kept;
-use super::body::{READ_BYTES, RequestBody, Uploaded, WRITE_MAX};
+use super::body::{READ_BYTES, RequestBody, Upload, Uploaded, WRITE_MAX};
 use super::h1::body::{BodyDecoder, BodyError, Piece};
 use super::h1::encode::{put_chunk, put_last_chunk};
 use super::h1::fields::Fields;
@@ -50,7 +49,7 @@ struct Output<'a> {
 }
 
 /// Sends `out`, which holds the response head, and the body behind it, framed as `framing` says. The rest of a request
-/// body that is still on its way is sent meanwhile; it comes back when it is complete. A connection to the backend
+/// body that is still on its way is sent meanwhile; it comes back as far as it got. A connection to the backend
 /// that is clean afterwards goes back to its pool.
 pub async fn relay(
     client: &mut WriteHalf,
@@ -64,15 +63,15 @@ pub async fn relay(
     let (write, body, request_sent) = match sending {
         Sending::Done(write) => {
             output.copy(&mut source).await?;
-            (Some(write), None, request_sent)
+            (write, None, request_sent)
         }
-        Sending::Running(upload) => match copy_beside(output, &mut source, upload).await? {
-            Some(Uploaded { body, write, result }) => (Some(write), Some(body), result.is_ok()),
-            None => (None, None, false),
-        },
+        Sending::Running(upload) => {
+            let Uploaded { body, write, result } = copy_beside(output, &mut source, upload).await?;
+            (write, Some(body), result.is_ok())
+        }
     };
     drop(in_flight);
-    if let Some(write) = write.filter(|_| head.reusable && request_sent && source.decoder.is_done()) {
+    if head.reusable && request_sent && source.decoder.is_done() {
         endpoint.checkin(Connection { read: source.read, write, buffer: source.buffer }, clock::now());
     }
     Ok(body)
@@ -100,12 +99,17 @@ struct Source {
 async fn copy_beside(
     output: Output<'_>,
     source: &mut Source,
-    mut upload: std::pin::Pin<Box<dyn Future<Output = Uploaded>>>,
-) -> Result<Option<Uploaded>, RelayError> {
+    mut upload: Upload,
+) -> Result<Uploaded, RelayError> {
     let mut copying = pin!(output.copy(source));
-    match race(copying.as_mut(), upload.as_mut()).await {
+    let uploaded = match race(copying.as_mut(), upload.ended()).await {
         First::Left(copied) => copied.map(|()| None),
         First::Right(uploaded) => copying.await.map(|()| Some(uploaded)),
+    };
+    match uploaded? {
+        Some(uploaded) => Ok(uploaded),
+        // The backend has said all that it has to say and does not want the rest.
+        None => Ok(upload.stop().await),
     }
 }
 

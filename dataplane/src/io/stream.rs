@@ -9,9 +9,14 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use bytes::{Bytes, BytesMut};
 use monoio::buf::{IoBuf, SliceMut};
-use monoio::io::{AsyncReadRent, AsyncWriteRent, OwnedReadHalf, OwnedWriteHalf, Splitable};
+use monoio::io::{
+    AsyncReadRent, AsyncWriteRent, CancelableAsyncReadRent, OwnedReadHalf, OwnedWriteHalf, Splitable,
+};
 use monoio::net::TcpStream;
+use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
+
+use super::stop::Stop;
 
 /// A connection that nobody reads or writes at the moment.
 #[derive(Debug)]
@@ -96,6 +101,19 @@ impl ReadHalf {
         let (result, slice) = self.half.read(SliceMut::new(taken, start, end)).await;
         *buffer = slice.into_inner();
         result
+    }
+
+    /// As [`ReadHalf::read`]; none: it was stopped, and nothing is lost.
+    pub async fn read_unless(&mut self, stop: &Stop, buffer: &mut BytesMut) -> io::Result<Option<usize>> {
+        let taken = std::mem::take(buffer);
+        let (start, end) = (taken.len(), taken.capacity());
+        let (result, slice) =
+            self.half.cancelable_read(SliceMut::new(taken, start, end), stop.handle()).await;
+        *buffer = slice.into_inner();
+        match result {
+            Err(error) if error.raw_os_error() == Some(Errno::ECANCELED as i32) => Ok(None),
+            result => result.map(Some),
+        }
     }
 
     /// The socket below.

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::pool::{Connection, Endpoint, InFlight};
 use crate::clock;
-use crate::http::body::{READ_BYTES, RequestBody, UploadError, Uploaded, upload};
+use crate::http::body::{READ_BYTES, RequestBody, Upload, UploadError, Uploaded};
 use crate::http::h1::method::Method;
 use crate::http::h1::response::{ResponseHead, ResponseParser};
 use crate::io::race::{First, race};
@@ -38,8 +38,6 @@ pub struct Request<'a> {
     pub expects_continue: bool,
     /// When the attempt ends without a response head.
     pub limit: Instant,
-    /// When all attempts end; none: they do not. Nothing is waited for beyond it, not even the body.
-    pub deadline: Option<Instant>,
 }
 
 /// How an exchange ended.
@@ -47,7 +45,7 @@ pub struct Request<'a> {
 pub struct Called {
     /// The answer, whose body is still to be read.
     pub result: Result<Answer, Failure>,
-    /// The request body; none: it is still on its way to the backend that answered, or was given up with its client.
+    /// The request body; none: it is still on its way to the backend that answered.
     pub body: Option<RequestBody>,
 }
 
@@ -72,11 +70,12 @@ pub struct Answer {
 }
 
 /// Where the backend's writing half is.
+#[derive(Debug)]
 pub enum Sending {
     /// Free.
     Done(WriteHalf),
     /// With the upload.
-    Running(Pin<Box<dyn Future<Output = Uploaded>>>),
+    Running(Upload),
 }
 
 /// The reading side of an exchange. It owns what a read in progress works on.
@@ -97,7 +96,7 @@ pub async fn call(
     request: Request<'_>,
     client: &mut WriteHalf,
 ) -> Called {
-    let Request { method, mut head, body, expects_continue, limit, deadline } = request;
+    let Request { method, mut head, body, expects_continue, limit } = request;
     let in_flight = endpoint.enter();
     let Connection { read, mut write, buffer } = connection;
     let whole = body.is_complete();
@@ -128,12 +127,12 @@ pub async fn call(
             Err(Elapsed) => failed(Failure::PerTryTimeout, body),
         };
     }
-    let exchange = Streaming { method, limit, deadline };
+    let exchange = Streaming { method, limit };
     match exchange.run(side, write, body, expects_continue, client).await {
         Ok(Streamed { side, head, sending, request_sent, body }) => {
             called(answered(side, head, sending, request_sent), body)
         }
-        Err((failure, body)) => Called { result: Err(failure), body },
+        Err((failure, body)) => failed(failure, body),
     }
 }
 
@@ -149,11 +148,7 @@ fn failed(failure: Failure, body: RequestBody) -> Called {
 struct Streaming<'a> {
     method: &'a Method,
     limit: Instant,
-    deadline: Option<Instant>,
 }
-
-/// Why there is no answer, and the body if it came home.
-type BrokenOff = (Failure, Option<RequestBody>);
 
 struct Streamed {
     side: Side,
@@ -171,7 +166,7 @@ impl Streaming<'_> {
         mut body: RequestBody,
         expects_continue: bool,
         client: &mut WriteHalf,
-    ) -> Result<Streamed, BrokenOff> {
+    ) -> Result<Streamed, (Failure, RequestBody)> {
         let socket = side.read.socket();
         let mut reading = pin!(next_head(side, self.method));
         if expects_continue && body.is_held_back() {
@@ -184,17 +179,17 @@ impl Streaming<'_> {
                     let sending = Sending::Done(write);
                     return Ok(Streamed { side, head, sending, request_sent: false, body: Some(body) });
                 }
-                First::Left((_, Err(failure))) => return Err((failure, Some(body))),
+                First::Left((_, Err(failure))) => return Err((failure, body)),
                 First::Right(()) => {}
             }
             // A client that has gone is noticed when its body is read.
             client.write_bytes(Bytes::from_static(CONTINUE)).await.ok();
             body.set_invited();
         }
-        let mut sending: Pin<Box<dyn Future<Output = Uploaded>>> = Box::pin(upload(body, write));
+        let mut upload = Upload::start(body, write, socket);
         let both = async {
             loop {
-                match race(reading.as_mut(), sending.as_mut()).await {
+                match race(reading.as_mut(), upload.ended()).await {
                     First::Left((side, Ok(head))) if head.is_informational() => {
                         reading.set(next_head(side.keep(head), self.method));
                     }
@@ -205,17 +200,15 @@ impl Streaming<'_> {
         };
         match timeout_at(Some(self.limit), both).await {
             Ok(First::Left((side, Ok(head)))) => {
-                let sending = Sending::Running(sending);
+                let sending = Sending::Running(upload);
                 Ok(Streamed { side, head, sending, request_sent: false, body: None })
             }
             Ok(First::Left((_, Err(failure)))) => {
-                socket.shutdown_both();
-                Err(self.break_off(failure, sending).await)
+                Err(self.broken_off(failure, upload.stop().await))
             }
             Ok(First::Right(uploaded)) => self.after_upload(uploaded, reading).await,
             Err(Elapsed) => {
-                socket.shutdown_both();
-                Err(self.break_off(Failure::PerTryTimeout, sending).await)
+                Err(self.broken_off(Failure::PerTryTimeout, upload.stop().await))
             }
         }
     }
@@ -225,12 +218,12 @@ impl Streaming<'_> {
         &self,
         uploaded: Uploaded,
         mut reading: Pin<&mut impl Future<Output = (Side, Result<ResponseHead, Failure>)>>,
-    ) -> Result<Streamed, BrokenOff> {
+    ) -> Result<Streamed, (Failure, RequestBody)> {
         let Uploaded { body, write, result } = uploaded;
         let (limit, on_elapsed) = match &result {
             Ok(()) => (self.limit, Failure::PerTryTimeout),
-            Err(UploadError::Client(_)) => return Err((Failure::ClientGone, Some(body))),
-            Err(UploadError::Upstream(_) | UploadError::Stuck) => {
+            Err(UploadError::Client(_)) => return Err((Failure::ClientGone, body)),
+            Err(UploadError::Upstream(_) | UploadError::Stuck | UploadError::Stopped) => {
                 (self.limit.min(clock::now() + EARLY_ANSWER_WAIT), Failure::Reset)
             }
         };
@@ -246,20 +239,17 @@ impl Streaming<'_> {
                 let sending = Sending::Done(write);
                 Ok(Streamed { side, head, sending, request_sent: result.is_ok(), body: Some(body) })
             }
-            Ok((_, Err(failure))) => Err((failure, Some(body))),
-            Err(Elapsed) => Err((on_elapsed, Some(body))),
+            Ok((_, Err(failure))) => Err((failure, body)),
+            Err(Elapsed) => Err((on_elapsed, body)),
         }
     }
 
-    /// Waits for the body to come home from an upload whose connection was ended: it may have to wait for the client's
-    /// next bytes. If its own end came first, that is the reason.
-    async fn break_off(&self, failure: Failure, sending: impl Future<Output = Uploaded>) -> BrokenOff {
-        match timeout_at(self.deadline, sending).await {
-            Ok(Uploaded { body, result: Err(UploadError::Client(_)), .. }) => {
-                (Failure::ClientGone, Some(body))
-            }
-            Ok(Uploaded { body, .. }) => (failure, Some(body)),
-            Err(Elapsed) => (failure, None),
+    /// The body comes home from an upload whose connection was ended. If its own end came first, that is the reason.
+    fn broken_off(&self, failure: Failure, uploaded: Uploaded) -> (Failure, RequestBody) {
+        let Uploaded { body, result, .. } = uploaded;
+        match result {
+            Err(UploadError::Client(_)) => (Failure::ClientGone, body),
+            Ok(()) | Err(UploadError::Upstream(_) | UploadError::Stuck | UploadError::Stopped) => (failure, body),
         }
     }
 }
@@ -305,15 +295,6 @@ async fn next_head(mut side: Side, method: &Method) -> (Side, Result<ResponseHea
                 return (side, Err(if idle { Failure::Stale } else { Failure::Reset }));
             }
         }
-    }
-}
-
-impl fmt::Debug for Sending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Done(_) => "Done",
-            Self::Running(_) => "Running",
-        })
     }
 }
 
