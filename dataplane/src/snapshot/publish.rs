@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use rebound_api::config::Snapshot;
 
@@ -13,12 +15,19 @@ use crate::io::listener::{bind_shared, probe};
 use crate::route::router::BadPattern;
 use crate::worker::mailbox::{Message, Update};
 
+/// The accept loops of a port that was given up end soon, but not at once: until then the port is not free.
+const RELEASE_MAX: Duration = Duration::from_secs(2);
+/// How often such a port is tried again.
+const RELEASE_CHECK: Duration = Duration::from_millis(5);
+
 /// What the cores have been given so far.
 #[derive(Debug)]
 pub struct Publisher {
     bind: IpAddr,
     plan: Option<Arc<Plan>>,
     ports: BTreeSet<u16>,
+    /// Ports of earlier plans.
+    given_up: BTreeSet<u16>,
     cores: Vec<Option<flume::Sender<Message>>>,
 }
 
@@ -42,7 +51,7 @@ pub enum PublishError {
 impl Publisher {
     /// Nothing published yet, for so many cores that have not started yet.
     pub fn new(bind: IpAddr, cores: usize) -> Self {
-        Self { bind, plan: None, ports: BTreeSet::new(), cores: vec![None; cores] }
+        Self { bind, plan: None, ports: BTreeSet::new(), given_up: BTreeSet::new(), cores: vec![None; cores] }
     }
 
     /// Compiles and publishes. Returns the addresses that are new.
@@ -52,13 +61,14 @@ impl Publisher {
         let added: Vec<_> =
             ports.difference(&self.ports).map(|port| SocketAddr::new(self.bind, *port)).collect();
         for address in &added {
-            probe(*address).map_err(|source| PublishError::Bind { address: *address, source })?;
+            self.probe(*address).map_err(|source| PublishError::Bind { address: *address, source })?;
         }
         let sockets = self.cores.iter().map(|_| bind_all(&added)).collect::<Result<Vec<_>, _>>()?;
         for (core, listeners) in self.cores.iter().zip(sockets) {
             hand_over(core.as_ref(), Update { plan: plan.clone(), listeners });
         }
         self.plan = Some(plan);
+        self.given_up.extend(self.ports.difference(&ports));
         self.ports = ports;
         Ok(added)
     }
@@ -78,6 +88,20 @@ impl Publisher {
     pub fn drain(&self) {
         for core in self.cores.iter().flatten() {
             core.send(Message::Drain).ok();
+        }
+    }
+
+    /// Fails when somebody else listens on `address`.
+    fn probe(&self, address: SocketAddr) -> io::Result<()> {
+        let patience = if self.given_up.contains(&address.port()) { RELEASE_MAX } else { Duration::ZERO };
+        let deadline = clock::now() + patience;
+        loop {
+            match probe(address) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && clock::now() < deadline => {
+                    thread::park_timeout(RELEASE_CHECK);
+                }
+                result => return result,
+            }
         }
     }
 }
