@@ -75,12 +75,12 @@ impl Upstream for Exchange<'_> {
     type Response = Response;
 
     async fn attempt(&mut self, number: u32, limit: Option<Instant>) -> Outcome<Response> {
-        self.core.metrics().attempts.add(1);
         let started = clock::now();
         self.attempt_started = started;
         let Some(endpoint) = self.choose(number) else {
             return Outcome::Failed(Failure::NoEndpoint);
         };
+        self.core.metrics().attempts.add(1);
         self.tried.push(endpoint.address);
         let own_limit = started + self.attempt_limit();
         let limit = limit.map_or(own_limit, |limit| limit.min(own_limit));

@@ -216,6 +216,9 @@ impl Conversation {
 
     fn broken_off(&self, error: &RelayError) -> After {
         tracing::debug!(peer = %self.peer, %error, "the answer was broken off");
+        if matches!(error, RelayError::Client(_) | RelayError::ClientStuck) {
+            self.core.metrics().requests_gone.add(1);
+        }
         After::Abort
     }
 
