@@ -1,14 +1,17 @@
 //! A backend that answers from a list and writes down what it was sent.
 
 use std::collections::VecDeque;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Read;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::client::find;
-use super::{DEADLINE, await_that};
+use socket2::{Domain, SockRef, Socket, Type};
+
+use super::await_that;
+use super::payload::{Digest, chunk, pieces};
+use super::wire::{Framing, Wire, header, headers};
 
 /// What a backend does with a request.
 #[derive(Debug, Clone)]
@@ -17,12 +20,16 @@ pub enum Step {
     Status(u16),
     /// Sends these bytes.
     Raw(Vec<u8>),
+    /// Sends one piece after the other, each after a wait.
+    Slowly(Vec<(Duration, Vec<u8>)>),
     /// Sends these bytes and closes.
     RawThenClose(Vec<u8>),
-    /// Sends these bytes and resets the connection.
+    /// Sends these bytes, lets them arrive, and resets the connection.
     RawThenReset(Vec<u8>),
-    /// Answers as soon as the head is there, without reading the body, and closes.
-    EarlyStatus(u16),
+    /// Sends these bytes as soon as the head is there, and reads the body only afterwards.
+    Early(Vec<u8>),
+    /// Sends these bytes as soon as the head is there, and closes without reading the body.
+    EarlyThenClose(Vec<u8>),
     /// Closes without an answer once it has the request.
     Close,
     /// Resets the connection once it has the head of the request.
@@ -33,6 +40,12 @@ pub enum Step {
     Delay(Duration),
     /// Sends 100, reads the body, answers with 200.
     Continue,
+    /// Answers with the digest of the body, which is not kept.
+    Digest,
+    /// Answers with a payload of so many bytes.
+    Payload(usize),
+    /// The same in chunks.
+    PayloadInChunks(usize),
 }
 
 /// A request as the backend saw it.
@@ -42,6 +55,8 @@ pub struct Seen {
     pub connection: usize,
     pub head: String,
     pub body: Vec<u8>,
+    /// The trailer section as it was sent; none: the body did not come to its end.
+    pub trailers: Option<String>,
     /// When its head was complete.
     pub at: Instant,
 }
@@ -57,6 +72,10 @@ struct Shared {
     otherwise: Step,
     seen: Mutex<Vec<Seen>>,
     connections: AtomicUsize,
+    /// Connections that have ended.
+    ended: AtomicUsize,
+    /// Body bytes that have arrived, of all requests.
+    body_bytes: AtomicUsize,
     /// Requests whose other side went away while [`Step::Hang`] waited.
     abandoned: AtomicUsize,
 }
@@ -72,7 +91,7 @@ impl Backend {
         Self::start([], step)
     }
 
-    fn start(steps: impl IntoIterator<Item = Step>, otherwise: Step) -> Self {
+    pub fn start(steps: impl IntoIterator<Item = Step>, otherwise: Step) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -80,6 +99,8 @@ impl Backend {
             otherwise,
             seen: Mutex::default(),
             connections: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
+            body_bytes: AtomicUsize::new(0),
             abandoned: AtomicUsize::new(0),
         });
         let accepting = shared.clone();
@@ -87,7 +108,10 @@ impl Backend {
             for stream in listener.incoming().flatten() {
                 let number = accepting.connections.fetch_add(1, Ordering::SeqCst);
                 let shared = accepting.clone();
-                std::thread::spawn(move || serve(&shared, number, stream));
+                std::thread::spawn(move || {
+                    serve(&shared, number, stream);
+                    shared.ended.fetch_add(1, Ordering::SeqCst);
+                });
             }
         });
         Self { address, shared }
@@ -112,12 +136,58 @@ impl Backend {
     pub fn await_abandoned(&self, wanted: usize) {
         await_that("the attempt was given up", || self.shared.abandoned.load(Ordering::SeqCst) >= wanted);
     }
+
+    pub fn await_ended(&self, wanted: usize) {
+        let ended = || self.shared.ended.load(Ordering::SeqCst);
+        await_that(&format!("{wanted} connections ended"), || ended() >= wanted);
+    }
+
+    pub fn await_body_bytes(&self, wanted: usize) {
+        let arrived = || self.shared.body_bytes.load(Ordering::SeqCst);
+        await_that(&format!("{wanted} bytes of a body arrived"), || arrived() >= wanted);
+    }
 }
 
-/// An address where nobody listens.
+impl Seen {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        header(&self.head, name)
+    }
+
+    /// The request line and the fields, without those of this name.
+    pub fn head_without(&self, name: &str) -> Vec<String> {
+        let line = self.head.lines().next().unwrap().to_owned();
+        let others = headers(&self.head).filter(|(candidate, _)| !candidate.eq_ignore_ascii_case(name));
+        std::iter::once(line).chain(others.map(|(name, value)| format!("{name}: {value}"))).collect()
+    }
+}
+
+/// An address that refuses every connection for as long as the test runs.
 pub fn refusing() -> SocketAddr {
-    // Bound and closed again: the kernel does not give the port to the next one who asks for any.
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let socket = bound();
+    let address = address_of(&socket);
+    // Bound and not listening: nobody else can take the port.
+    std::mem::forget(socket);
+    address
+}
+
+/// An address where connections are never made: its queue is full.
+pub fn unreachable() -> SocketAddr {
+    let socket = bound();
+    socket.listen(0).unwrap();
+    let address = address_of(&socket);
+    std::mem::forget(socket);
+    std::mem::forget(TcpStream::connect(address).unwrap());
+    address
+}
+
+fn bound() -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket
+}
+
+fn address_of(socket: &Socket) -> SocketAddr {
+    socket.local_addr().unwrap().as_socket().unwrap()
 }
 
 pub fn ok(body: &str) -> Vec<u8> {
@@ -128,103 +198,97 @@ pub fn response(status: u16, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status} Whatever\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-fn serve(shared: &Shared, connection: usize, mut stream: TcpStream) -> Option<()> {
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    let mut buffer = Vec::new();
+fn serve(shared: &Shared, connection: usize, stream: TcpStream) -> Option<()> {
+    let mut wire = Wire::new(stream);
     loop {
-        let end = loop {
-            match find(&buffer, b"\r\n\r\n") {
-                Some(at) => break at + 4,
-                None => fill(&mut stream, &mut buffer)?,
-            }
-        };
-        let head = String::from_utf8(buffer.drain(..end).collect()).unwrap();
+        let head = wire.read_head()?;
         let at = Instant::now();
         let step = shared.steps.lock().unwrap().pop_front().unwrap_or_else(|| shared.otherwise.clone());
-        if matches!(step, Step::Continue) {
-            stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
-        }
-        let body = match step {
-            Step::EarlyStatus(_) | Step::Reset => Vec::new(),
-            _ => read_body(&head, &mut stream, &mut buffer).unwrap_or_default(),
+        let number = {
+            let mut seen = shared.seen.lock().unwrap();
+            seen.push(Seen { connection, head: head.clone(), body: Vec::new(), trailers: None, at });
+            seen.len() - 1
         };
-        shared.seen.lock().unwrap().push(Seen { connection, head, body, at });
-        act(shared, step, &mut stream)?;
+        match &step {
+            Step::Continue => wire.write(b"HTTP/1.1 100 Continue\r\n\r\n")?,
+            Step::Early(bytes) | Step::EarlyThenClose(bytes) => wire.write(bytes)?,
+            _ => {}
+        }
+        let mut digest = Digest::default();
+        if !matches!(step, Step::EarlyThenClose(_) | Step::Reset) {
+            let trailers = wire.read_body(request_framing(&head), |piece| {
+                shared.body_bytes.fetch_add(piece.len(), Ordering::SeqCst);
+                match step {
+                    Step::Digest => digest.add(piece),
+                    _ => shared.seen.lock().unwrap()[number].body.extend_from_slice(piece),
+                }
+            });
+            shared.seen.lock().unwrap()[number].trailers = trailers;
+        }
+        act(shared, step, digest, &mut wire)?;
+    }
+}
+
+fn request_framing(head: &str) -> Framing {
+    match header(head, "transfer-encoding") {
+        Some(_) => Framing::Chunked,
+        None => Framing::Length(header(head, "content-length").map_or(0, |length| length.parse().unwrap())),
     }
 }
 
 /// None: the connection has ended.
-fn act(shared: &Shared, step: Step, stream: &mut TcpStream) -> Option<()> {
+fn act(shared: &Shared, step: Step, digest: Digest, wire: &mut Wire) -> Option<()> {
     match step {
-        Step::Status(status) => stream.write_all(&response(status, &format!("status {status}"))).ok(),
-        Step::Raw(bytes) => stream.write_all(&bytes).ok(),
+        Step::Status(status) => wire.write(&response(status, &format!("status {status}"))),
+        Step::Raw(bytes) => wire.write(&bytes),
+        Step::Slowly(pieces) => pieces.into_iter().try_for_each(|(wait, bytes)| {
+            std::thread::sleep(wait);
+            wire.write(&bytes)
+        }),
         Step::RawThenClose(bytes) => {
-            stream.write_all(&bytes).ok();
+            wire.write(&bytes);
             None
         }
         Step::RawThenReset(bytes) => {
-            stream.write_all(&bytes).ok();
+            wire.write(&bytes);
             // What was sent must have arrived before the reset overtakes it.
             std::thread::sleep(Duration::from_millis(50));
-            reset(stream)
+            reset(&wire.stream)
         }
-        Step::EarlyStatus(status) => {
-            stream.write_all(&response(status, "early")).ok();
-            std::thread::sleep(Duration::from_millis(200));
+        Step::Early(_) => Some(()),
+        Step::EarlyThenClose(_) => {
+            // Unread bytes would turn the close into a reset; what was sent must have arrived before.
+            wire.stream.shutdown(Shutdown::Write).ok()?;
+            std::thread::sleep(Duration::from_millis(50));
             None
         }
         Step::Close => None,
-        Step::Reset => reset(stream),
+        Step::Reset => reset(&wire.stream),
         Step::Hang => {
             let mut sink = [0; 1024];
-            while stream.read(&mut sink).is_ok_and(|count| count > 0) {}
+            while wire.stream.read(&mut sink).is_ok_and(|count| count > 0) {}
             shared.abandoned.fetch_add(1, Ordering::SeqCst);
             None
         }
         Step::Delay(duration) => {
             std::thread::sleep(duration);
-            stream.write_all(&ok("late")).ok()
+            wire.write(&ok("late"))
         }
-        Step::Continue => stream.write_all(&ok("continued")).ok(),
+        Step::Continue => wire.write(&ok("continued")),
+        Step::Digest => wire.write(&ok(&digest.finish())),
+        Step::Payload(length) => {
+            wire.write(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").as_bytes())?;
+            pieces(length).try_for_each(|piece| wire.write(&piece))
+        }
+        Step::PayloadInChunks(length) => {
+            wire.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
+            pieces(length).try_for_each(|piece| wire.write(&chunk(&piece)))?;
+            wire.write(b"0\r\n\r\n")
+        }
     }
 }
 
 fn reset(stream: &TcpStream) -> Option<()> {
-    socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
+    SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
     None
-}
-
-fn read_body(head: &str, stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
-    let lower = head.to_ascii_lowercase();
-    if lower.contains("transfer-encoding: chunked") {
-        let end = loop {
-            match find(buffer, b"\r\n0\r\n\r\n")
-                .map(|at| at + 7)
-                .or_else(|| buffer.starts_with(b"0\r\n\r\n").then_some(5))
-            {
-                Some(end) => break end,
-                None => fill(stream, buffer)?,
-            }
-        };
-        return Some(buffer.drain(..end).collect());
-    }
-    let length = lower
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "))
-        .map_or(0, |n| n.parse().unwrap());
-    while buffer.len() < length {
-        fill(stream, buffer)?;
-    }
-    Some(buffer.drain(..length).collect())
-}
-
-fn fill(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
-    let mut chunk = [0; 64 * 1024];
-    match stream.read(&mut chunk) {
-        Ok(count) if count > 0 => {
-            buffer.extend_from_slice(&chunk[..count]);
-            Some(())
-        }
-        Ok(_) | Err(_) => None,
-    }
 }

@@ -13,10 +13,13 @@
 
 pub mod backend;
 pub mod client;
+pub mod payload;
 pub mod snapshot;
+pub mod wire;
 
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -54,21 +57,25 @@ impl TestEnv {
         env
     }
 
+    /// A data plane whose snapshot is still to be published.
+    pub fn start_unconfigured() -> Self {
+        Self::spawn(tempfile::tempdir().unwrap(), own_address(), &Options { workers: 1 })
+    }
+
     fn spawn(directory: TempDir, bind: IpAddr, options: &Options) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_rebound-dataplane"))
-            .arg("--snapshot")
-            .arg(directory.path().join("snapshot"))
-            .args(["--admin", "127.0.0.1:0", "--bind", &bind.to_string()])
-            .args(["--workers", &options.workers.to_string(), "--log", "warn"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process = command(directory.path(), bind, options).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let first = lines.next().unwrap().unwrap();
         let admin = first.strip_prefix("admin=").unwrap().parse().unwrap();
         // Read on, so that the process never blocks on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Self { directory, bind, admin, process }
+    }
+
+    /// A second data plane with the same snapshot on the same address: what it says before it ends.
+    pub fn rival(&self) -> std::process::Output {
+        let mut command = command(self.directory.path(), self.bind, &Options { workers: 1 });
+        command.stderr(Stdio::piped()).output().unwrap()
     }
 
     pub fn address(&self, port: u16) -> SocketAddr {
@@ -81,6 +88,13 @@ impl TestEnv {
 
     pub fn client(&self) -> Client {
         Client::connect(self.address(snapshot::PORT))
+    }
+
+    /// The most memory that the process ever held, in bytes.
+    pub fn memory_peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// One request on a connection of its own.
@@ -124,6 +138,13 @@ impl TestEnv {
         await_that(&format!("{name} is {wanted}"), || self.metric(name) == wanted);
     }
 
+    /// The sum of a metric over labels that begin like this.
+    pub fn metrics(&self, prefix: &str) -> u64 {
+        let page = String::from_utf8(self.admin("/metrics").body).unwrap();
+        let lines = page.lines().filter(|line| line.starts_with(prefix));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    }
+
     pub fn await_generation(&self, wanted: u64) {
         await_that("the generation is active", || self.generation()["generation"] == wanted);
     }
@@ -143,6 +164,15 @@ impl TestEnv {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+fn command(directory: &Path, bind: IpAddr, options: &Options) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rebound-dataplane"));
+    command.arg("--snapshot").arg(directory.join("snapshot"));
+    command.args(["--admin", "127.0.0.1:0", "--bind", &bind.to_string()]);
+    command.args(["--workers", &options.workers.to_string(), "--log", "error"]);
+    command.stdout(Stdio::piped());
+    command
 }
 
 impl Drop for TestEnv {
