@@ -203,13 +203,9 @@ impl Streaming<'_> {
                 let sending = Sending::Running(upload);
                 Ok(Streamed { side, head, sending, request_sent: false, body: None })
             }
-            Ok(First::Left((_, Err(failure)))) => {
-                Err(self.broken_off(failure, upload.stop().await))
-            }
+            Ok(First::Left((_, Err(failure)))) => Err(self.broken_off(failure, upload.stop().await)),
             Ok(First::Right(uploaded)) => self.after_upload(uploaded, reading).await,
-            Err(Elapsed) => {
-                Err(self.broken_off(Failure::PerTryTimeout, upload.stop().await))
-            }
+            Err(Elapsed) => Err(self.broken_off(Failure::PerTryTimeout, upload.stop().await)),
         }
     }
 
@@ -249,7 +245,9 @@ impl Streaming<'_> {
         let Uploaded { body, result, .. } = uploaded;
         match result {
             Err(UploadError::Client(_)) => (Failure::ClientGone, body),
-            Ok(()) | Err(UploadError::Upstream(_) | UploadError::Stuck | UploadError::Stopped) => (failure, body),
+            Ok(()) | Err(UploadError::Upstream(_) | UploadError::Stuck | UploadError::Stopped) => {
+                (failure, body)
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! When a request ends, whatever its attempts do.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rebound_api::config::Snapshot;
 use rebound_api::config::retry::{Backoff, Jitter, Retry};
@@ -8,7 +8,7 @@ use rebound_api::config::retry::{Backoff, Jitter, Retry};
 use crate::support::backend::{Backend, Step};
 use crate::support::client::Response;
 use crate::support::snapshot::{Verbs, retrying, serving};
-use crate::support::{TestEnv, await_that};
+use crate::support::{TestEnv, await_that, timed};
 
 /// Much longer than the limits of these tests, much shorter than what would happen without them.
 const SOON: Duration = Duration::from_secs(3);
@@ -33,10 +33,8 @@ impl Timeouts for Snapshot {}
 
 /// Soon, and not before `at_least`.
 #[track_caller]
-fn timed(at_least_ms: u64, act: impl FnOnce() -> Response) -> Response {
-    let started = Instant::now();
-    let response = act();
-    let took = started.elapsed();
+fn ends_soon(at_least_ms: u64, act: impl FnOnce() -> Response) -> Response {
+    let (response, took) = timed(act);
     assert!(took >= Duration::from_millis(at_least_ms) && took < SOON, "{took:?}");
     response
 }
@@ -46,7 +44,7 @@ fn s32_the_route_timeout_ends_an_attempt_in_flight_with_504() {
     let backend = Backend::answering([Step::Status(503), Step::Hang]);
     let env = TestEnv::start(&serving([backend.address]).retried(retrying(5)).route_timeout(200));
     let mut client = env.client();
-    assert_eq!(timed(200, || client.get("/")).status, 504);
+    assert_eq!(ends_soon(200, || client.get("/")).status, 504);
     backend.await_abandoned(1);
     assert_eq!(env.metric("gateway_retry_suppressed_total{reason=\"deadline\"}"), 1);
     assert_eq!(client.get("/").status, 200, "the client's connection is none the worse for it");
@@ -59,7 +57,7 @@ fn s32_the_total_timeout_ends_an_attempt_in_flight_with_the_last_answer() {
     let rules =
         Retry { backoff: Backoff { base_us: 20_000, max_us: 20_000, ..rules.backoff.clone() }, ..rules };
     let env = TestEnv::start(&serving([backend.address]).retried(rules));
-    let response = timed(300, || env.get("/"));
+    let response = ends_soon(300, || env.get("/"));
     assert_eq!((response.status, response.text()), (503, "status 503"));
     backend.await_abandoned(1);
 }
@@ -68,7 +66,7 @@ fn s32_the_total_timeout_ends_an_attempt_in_flight_with_the_last_answer() {
 fn s33_a_wait_that_cannot_end_before_the_route_timeout_is_504_at_once() {
     let backend = Backend::always(Step::Status(503));
     let env = TestEnv::start(&serving([backend.address]).retried(waiting(60, 5)).route_timeout(30_000));
-    assert_eq!(timed(0, || env.get("/")).status, 504);
+    assert_eq!(ends_soon(0, || env.get("/")).status, 504);
     assert_eq!(backend.attempts(), 1);
 }
 
@@ -77,7 +75,7 @@ fn s33_a_wait_that_cannot_end_before_the_total_timeout_is_the_last_answer_at_onc
     let backend = Backend::always(Step::Status(503));
     let rules = Retry { total_timeout_ms: Some(30_000), ..waiting(60, 5) };
     let env = TestEnv::start(&serving([backend.address]).retried(rules));
-    assert_eq!(timed(0, || env.get("/")).text(), "status 503");
+    assert_eq!(ends_soon(0, || env.get("/")).text(), "status 503");
     assert_eq!(backend.attempts(), 1);
 }
 
@@ -88,7 +86,7 @@ fn s34_an_attempt_has_until_its_limit_for_a_whole_response_head() {
     let env = TestEnv::start(
         &serving([backend.address]).retried(Retry { per_try_timeout_ms: Some(100), ..retrying(1) }),
     );
-    assert_eq!(timed(100, || env.get("/")).status, 200);
+    assert_eq!(ends_soon(100, || env.get("/")).status, 200);
     assert_eq!(env.metric("gateway_retry_attempts_total{reason=\"per_try_timeout\"}"), 1);
 }
 
@@ -100,7 +98,7 @@ fn s34_an_attempt_limit_counts_while_the_client_is_slow_with_its_body() {
     );
     let mut client = env.client();
     client.write("PUT / HTTP/1.1\r\nhost: test\r\ncontent-length: 100\r\n\r\nthe first part");
-    let response = timed(100, || client.read_final(false));
+    let response = ends_soon(100, || client.read_final(false));
     assert_eq!((response.status, response.says_close()), (504, true));
     backend.await_body_bytes(1);
 }
@@ -126,7 +124,7 @@ fn s34_the_limits_of_a_route_cut_an_answer_off_and_never_retry_it() {
     for limit in [Timeouts::route_timeout, Timeouts::attempt_timeout] {
         let backend = Backend::answering([Step::Slowly(endless.clone())]);
         let env = TestEnv::start(&limit(serving([backend.address]).retried(retrying(2)), 200));
-        let response = timed(200, || env.get("/"));
+        let response = ends_soon(200, || env.get("/"));
         assert_eq!((response.text(), response.complete, backend.attempts()), ("ha", false, 1));
     }
 }
@@ -136,7 +134,7 @@ fn s35_a_per_try_timeout_beyond_the_total_is_cut_to_it() {
     let backend = Backend::always(Step::Hang);
     let rules = Retry { per_try_timeout_ms: Some(60_000), total_timeout_ms: Some(100), ..retrying(2) };
     let env = TestEnv::start(&serving([backend.address]).retried(rules));
-    assert_eq!(timed(100, || env.get("/")).status, 504);
+    assert_eq!(ends_soon(100, || env.get("/")).status, 504);
     assert_eq!(backend.attempts(), 1);
 }
 
@@ -144,7 +142,7 @@ fn s35_a_per_try_timeout_beyond_the_total_is_cut_to_it() {
 fn s36_without_timeouts_a_slow_backend_is_waited_for() {
     let backend = Backend::answering([Step::Delay(Duration::from_millis(1_500))]);
     let env = TestEnv::start(&serving([backend.address]));
-    assert_eq!(timed(1_500, || env.get("/")).text(), "late");
+    assert_eq!(ends_soon(1_500, || env.get("/")).text(), "late");
 }
 
 #[test]

@@ -72,6 +72,8 @@ struct Shared {
     otherwise: Step,
     seen: Mutex<Vec<Seen>>,
     connections: AtomicUsize,
+    /// Steps that were carried out to their end.
+    done: AtomicUsize,
     /// Connections that have ended.
     ended: AtomicUsize,
     /// Body bytes that have arrived, of all requests.
@@ -99,6 +101,7 @@ impl Backend {
             otherwise,
             seen: Mutex::default(),
             connections: AtomicUsize::new(0),
+            done: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
             body_bytes: AtomicUsize::new(0),
             abandoned: AtomicUsize::new(0),
@@ -135,6 +138,10 @@ impl Backend {
 
     pub fn await_abandoned(&self, wanted: usize) {
         await_that("the attempt was given up", || self.shared.abandoned.load(Ordering::SeqCst) >= wanted);
+    }
+
+    pub fn await_done(&self, wanted: usize) {
+        await_that(&format!("{wanted} steps done"), || self.shared.done.load(Ordering::SeqCst) >= wanted);
     }
 
     pub fn await_ended(&self, wanted: usize) {
@@ -225,7 +232,9 @@ fn serve(shared: &Shared, connection: usize, stream: TcpStream) -> Option<()> {
             });
             shared.seen.lock().unwrap()[number].trailers = trailers;
         }
-        act(shared, step, digest, &mut wire)?;
+        let going_on = act(shared, step, digest, &mut wire);
+        shared.done.fetch_add(1, Ordering::SeqCst);
+        going_on?;
     }
 }
 

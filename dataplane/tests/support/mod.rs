@@ -182,6 +182,13 @@ impl Drop for TestEnv {
     }
 }
 
+/// How long something takes.
+pub fn timed<T>(act: impl FnOnce() -> T) -> (T, Duration) {
+    let started = Instant::now();
+    let value = act();
+    (value, started.elapsed())
+}
+
 /// Polls until the condition holds.
 #[track_caller]
 pub fn await_that(what: &str, mut condition: impl FnMut() -> bool) {
