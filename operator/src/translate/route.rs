@@ -6,7 +6,7 @@ use rebound_api::config::route::{
     Backend, HeaderEdits, HeaderValue, Match, PathMatch, Route, Rule, ValueMatch, ValuePattern,
 };
 use rebound_api::crd::http_route::{
-    HttpHeader, HttpHeaderFilter, HttpPathMatch, HttpRouteFilter, HttpRouteMatch, HttpValueMatch,
+    FilterType, HttpHeader, HttpHeaderFilter, HttpPathMatch, HttpRouteFilter, HttpRouteMatch, HttpValueMatch,
     PathMatchType, ValueMatchType,
 };
 
@@ -102,10 +102,11 @@ fn pattern(item: &HttpValueMatch) -> ValuePattern {
     }
 }
 
-/// The changes to the request and to the response.
+/// The changes to the request and to the response. Only the parameters of a filter's own type count.
 fn edits(filters: &[HttpRouteFilter]) -> (HeaderEdits, HeaderEdits) {
-    let request = filters.iter().find_map(|it| it.request_header_modifier.as_ref());
-    let response = filters.iter().find_map(|it| it.response_header_modifier.as_ref());
+    let of = |kind: FilterType| filters.iter().find(|it| it.kind == kind);
+    let request = of(FilterType::RequestHeaderModifier).and_then(|it| it.request_header_modifier.as_ref());
+    let response = of(FilterType::ResponseHeaderModifier).and_then(|it| it.response_header_modifier.as_ref());
     (request.map(header_edits).unwrap_or_default(), response.map(header_edits).unwrap_or_default())
 }
 
