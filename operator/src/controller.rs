@@ -1,7 +1,7 @@
 //! One round of the walk. The table of contents of this crate: each line is a room.
 
 use crate::apply::{ApplyError, Sink};
-use crate::build::{self, Applied, Desired};
+use crate::build::{self, Applied, Config, Desired};
 use crate::observe::Source;
 use crate::observe::files::Finding;
 use crate::status::conditions;
@@ -15,6 +15,21 @@ pub struct Round {
     pub gateways: Vec<Desired<Applied>>,
     pub status: StatusList,
     pub findings: Vec<Finding>,
+    /// What has neither an object nor a file to stand beside.
+    pub notes: Vec<String>,
+}
+
+impl Round {
+    /// Everything that the user should be told, a line for each.
+    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        let refused = self.gateways.iter().filter_map(|it| match &it.config {
+            Config::Refused { message } => {
+                Some(format!("Gateway {} keeps what it has: {message}", it.gateway))
+            }
+            Config::Unchanged(_) | Config::Changed { .. } => None,
+        });
+        self.findings.iter().map(ToString::to_string).chain(self.notes.iter().cloned()).chain(refused)
+    }
 }
 
 /// Looks at what exists and makes everything so.
@@ -25,7 +40,7 @@ pub fn reconcile(source: &mut Source, sink: &mut Sink) -> Result<Round, ApplyErr
     let prepared = build::resources(snapshots, sink.current());
     let applied = sink.apply(prepared)?;
     let statuses = conditions::statuses(&verdicts, &applied);
-    let status = StatusList::new(statuses, &seen.findings, verdicts.notes);
+    let status = StatusList::new(statuses, &seen.findings, &verdicts.notes);
     sink.write_status(&status)?;
-    Ok(Round { gateways: applied, status, findings: seen.findings })
+    Ok(Round { gateways: applied, status, findings: seen.findings, notes: verdicts.notes })
 }

@@ -3,6 +3,7 @@
 //! IO happens here and in `apply`, nowhere between. Every source ends in the same [`world::World`], and plays the
 //! API server's part where there is none. Absent: decisions about what objects mean.
 
+pub mod admission;
 pub mod files;
 pub mod watch;
 pub mod world;
@@ -16,7 +17,7 @@ pub enum Source {
 
 impl Source {
     /// Looks at everything once. `admit` stands for admission where the source has none of its own.
-    pub fn observe(&mut self, admit: files::Admit) -> files::Observation {
+    pub fn observe(&mut self, admit: admission::Admit) -> files::Observation {
         match self {
             Self::Files(files) => files.observe(admit),
         }

@@ -10,6 +10,7 @@ mod gateway;
 mod grammar;
 mod grant;
 mod hostname;
+mod listener;
 pub mod object;
 mod policy;
 mod route;
@@ -121,13 +122,15 @@ pub fn world(world: &World) -> (Accepted<'_>, Verdicts) {
     let attached = attach::attach(world, gateways, routes);
     let accepted = Accepted { gateways: attached.gateways, routes: attached.routes, policies };
     let policies = policy::ancestors(&accepted, policy_verdicts);
+    let mut notes = gateway::notes(world);
+    notes.extend(attached.notes);
     let verdicts = Verdicts {
         controller: world.controller.clone(),
         classes,
         gateways: attached.gateway_verdicts,
         routes: attached.route_verdicts,
         policies,
-        notes: attached.notes,
+        notes,
     };
     (accepted, verdicts)
 }

@@ -56,6 +56,7 @@ goldens! {
     s84_the_oldest_policy_holds_the_port
     s84_without_dates_the_name_decides
     s85_a_target_in_another_namespace_needs_a_grant
+    s86_conditions_carry_the_generation_they_are_about
     s87_route_retry_wins_within_the_ceilings_of_the_policy
     s87_without_a_policy_the_default_ceilings_bind
     a_backend_that_does_not_resolve_keeps_its_share
@@ -104,4 +105,45 @@ fn source(input: &Path) -> Source {
     let Command::Render(render) = cli.command else { unreachable!() };
     let paths: Vec<PathBuf> = render.paths;
     Source::Files(Files::new(app::settings(paths, render.objects)))
+}
+
+#[test]
+fn s86_a_policy_speaks_about_sixteen_gateways_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = |number: u16| {
+        let port = 8000 + number;
+        format!(
+            "apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: gw-{number:02}}}
+spec: {{gatewayClassName: fsm, listeners: [{{name: http, protocol: HTTP, port: {port}}}]}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: route-{number}}}
+spec:
+  parentRefs: [{{name: gw-{number:02}}}]
+  rules: [{{backendRefs: [{{name: web, port: 80}}]}}]
+---
+"
+        )
+    };
+    let policy = "apiVersion: gateway.flomesh.io/v1alpha1
+kind: RetryPolicy
+metadata: {name: retry}
+spec:
+  targetRef: {kind: Service, name: web}
+  config: {retryOn: [5xx], numRetries: 1, backoffBaseInterval: 1}
+";
+    let text: String = (0..20).map(gateway).chain([policy.into()]).collect();
+    let input = folder.path().join("in.yaml");
+    std::fs::write(&input, format!("# args: --backend default/web:80=127.0.0.1:9000\n{text}")).unwrap();
+    let mut sink = Sink::Files(Folder::open(folder.path().join("out")).unwrap());
+    let round = controller::reconcile(&mut source(&input), &mut sink).unwrap();
+    let status = serde_json::to_value(&round.status).unwrap();
+    let items = status["items"].as_array().unwrap();
+    let policy = items.iter().find(|it| it["kind"] == "RetryPolicy").unwrap();
+    let ancestors = policy["status"]["ancestors"].as_array().unwrap();
+    let names: Vec<_> = ancestors.iter().map(|it| it["ancestorRef"]["name"].as_str().unwrap()).collect();
+    assert_eq!((names.len(), names[0], names[15]), (16, "gw-00", "gw-15"));
 }

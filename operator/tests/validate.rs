@@ -98,7 +98,7 @@ fn json_is_yaml_too() {
     let (code, out) = validate(&Folder::new(&[("gw.json", json)]));
     assert_eq!(
         (code, out.as_str()),
-        (1, "gw.json:3: spec.listeners[0]: port 70000 is not within 1 to 65535\n")
+        (1, "gw.json:3: spec.listeners[0].port: 70000 is not within 1 to 65535\n")
     );
 }
 
@@ -131,6 +131,19 @@ fn a_manifest_without_a_name_is_an_error_of_its_own() {
     assert_eq!(
         (code, out.as_str()),
         (1, "a.yaml:3: metadata.name: is missing\na.yaml:5: apiVersion: is missing\n")
+    );
+}
+
+#[test]
+fn what_is_not_read_may_look_as_it_likes() {
+    let others = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n---\n\
+        apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: 'system:x'}\n";
+    let (code, out) = validate(&Folder::new(&[("a.yaml", others)]));
+    assert_eq!(code, 0, "{out}");
+    assert_eq!(
+        out.lines().filter(|line| line.ends_with("Rebound does not read this kind")).count(),
+        2,
+        "{out}"
     );
 }
 

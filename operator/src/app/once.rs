@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{NOT_VALID, USAGE_OR_IO, screen, settings};
 use crate::apply::Sink;
 use crate::apply::files::Folder;
+use crate::build::{Applied, Config, Desired};
 use crate::cli::{Objects, Output, Render, Validate};
 use crate::controller;
 use crate::observe::Source;
@@ -19,7 +20,11 @@ pub(super) fn render(args: Render) -> anyhow::Result<ExitCode> {
     let mut source = Source::Files(Files::new(settings));
     let mut sink = Sink::Files(Folder::open(args.out)?);
     let round = controller::reconcile(&mut source, &mut sink)?;
-    round.findings.iter().for_each(screen::line);
+    round.lines().for_each(screen::line);
+    let is_refused = |it: &Desired<Applied>| matches!(it.config, Config::Refused { .. });
+    if round.gateways.iter().any(is_refused) {
+        return Ok(ExitCode::from(NOT_VALID));
+    }
     Ok(exit_code(&round.findings))
 }
 

@@ -14,7 +14,7 @@ use crate::apply::files::Folder;
 use crate::cli::Run;
 use crate::controller::{self, Round};
 use crate::observe::Source;
-use crate::observe::files::{Files, Finding, Severity};
+use crate::observe::files::{Files, Severity};
 use crate::observe::watch::Watch;
 
 const DATAPLANE: &str = "rebound-dataplane";
@@ -61,9 +61,10 @@ async fn serve(args: Run) -> anyhow::Result<ExitCode> {
 }
 
 /// Prints what was found, once for each time that it changes.
-fn tell(told: &mut Vec<Finding>, round: &Round) {
-    round.findings.iter().filter(|it| !told.contains(it)).for_each(screen::line);
-    told.clone_from(&round.findings);
+fn tell(told: &mut Vec<String>, round: &Round) {
+    let lines: Vec<_> = round.lines().collect();
+    lines.iter().filter(|it| !told.contains(it)).for_each(screen::line);
+    *told = lines;
 }
 
 /// Writing into a folder that is read would go on for ever.

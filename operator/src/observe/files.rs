@@ -17,8 +17,8 @@ use rebound_api::name::{ObjectKey, ServicePort};
 use rebound_api::violation::{Reason, Report, Violation};
 use serde_json::Value;
 
+use super::admission::Admit;
 use super::world::World;
-use crate::validate::object::Admission;
 use document::{Document, Lines};
 
 /// Where to read, and what the command line adds.
@@ -94,9 +94,6 @@ pub enum Severity {
     Skipped,
 }
 
-/// Checks one object as the API server and its webhooks do.
-pub type Admit = fn(&Value) -> Admission;
-
 impl Severity {
     /// For programs.
     pub fn as_str(self) -> &'static str {
@@ -143,7 +140,8 @@ impl Files {
     /// Reads the files; one that cannot be read keeps what it held.
     fn refresh(&mut self) -> Vec<Finding> {
         let (files, mut findings) = read::list(&self.settings.paths);
-        self.readable.retain(|path, _| files.contains(path) || findings.iter().any(|it| it.file == *path));
+        let is_unclear = |path: &Path| findings.iter().any(|it| path.starts_with(&it.file));
+        self.readable.retain(|path, _| files.contains(path) || is_unclear(path));
         for path in files {
             match read::manifests(&path, &self.settings.namespace) {
                 Ok((manifests, more)) => {
@@ -171,13 +169,18 @@ impl Manifest {
         let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let version = text("/apiVersion").ok_or_else(|| missing("apiVersion", "is missing"))?;
         let kind = text("/kind").ok_or_else(|| missing("kind", "is missing"))?;
-        let name = text("/metadata/name").ok_or_else(|| missing("metadata.name", "is missing"))?;
         let group = version.split_once('/').map_or("", |(group, _)| group).to_owned();
+        let name = text("/metadata/name").unwrap_or_default();
         let mut id = Id { group, kind, name, namespace: String::new() };
         if assemble::is_namespaced(&id) {
             id.namespace = text("/metadata/namespace").unwrap_or_else(|| namespace.into());
-            value["metadata"]["namespace"] = id.namespace.clone().into();
-            ObjectKey::new(&id.namespace, &id.name).map_err(|bad| missing("metadata", &bad.to_string()))?;
+        }
+        // What is not read may look as it likes.
+        if assemble::is_known(&id) {
+            id.check().map_err(|message| missing("metadata.name", &message))?;
+            if !id.namespace.is_empty() {
+                value["metadata"]["namespace"] = id.namespace.clone().into();
+            }
         }
         Ok(Self { file, lines, id, value })
     }
@@ -223,6 +226,17 @@ impl Manifest {
             path: String::new(),
             message: format!("{} is skipped: Rebound does not read this kind", self.id),
         }
+    }
+}
+
+impl Id {
+    /// The name, and the namespace if the kind has one, must be such that references can name them.
+    fn check(&self) -> Result<(), String> {
+        if self.name.is_empty() {
+            return Err("is missing".into());
+        }
+        let namespace = if self.namespace.is_empty() { "none" } else { &self.namespace };
+        ObjectKey::new(namespace, &self.name).map(|_| ()).map_err(|bad| bad.to_string())
     }
 }
 

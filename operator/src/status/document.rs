@@ -60,13 +60,13 @@ pub struct ListenerStatus {
 
 impl StatusList {
     /// Adds what was found in the objects' text, and what has no object to stand in.
-    pub fn new(items: Vec<ObjectStatus>, findings: &[Finding], notes: Vec<String>) -> Self {
+    pub fn new(items: Vec<ObjectStatus>, findings: &[Finding], notes: &[String]) -> Self {
         let of = |severity: &[Severity]| {
             let found = findings.iter().filter(|it| severity.contains(&it.severity));
             found.map(Finding::to_string).collect::<Vec<_>>()
         };
         let mut warnings = of(&[Severity::Warning]);
-        warnings.extend(notes);
+        warnings.extend_from_slice(notes);
         Self {
             api_version: "v1",
             kind: "List",

@@ -8,10 +8,10 @@ use rebound_api::crd::gateway::{FromNamespaces, Listener};
 use rebound_api::crd::parent_ref::ParentReference;
 use rebound_api::name::ObjectKey;
 
-use super::gateway::{self, CheckedGateway};
+use super::gateway::CheckedGateway;
 use super::route::CheckedRoute;
 use super::verdict::{GatewayVerdict, ParentVerdict, Refusal, RouteVerdict};
-use super::{AcceptedGateway, AcceptedListener, AcceptedRoute, Attachment, hostname};
+use super::{AcceptedGateway, AcceptedListener, AcceptedRoute, Attachment, hostname, listener};
 use crate::observe::world::World;
 
 /// Gateways with their routes, and what everybody is told.
@@ -110,8 +110,8 @@ fn match_parent(
         return Err(Refusal::new(Reason::NotAllowedByListeners, message));
     }
     let hosts = &checked.route.object.spec.hostnames;
-    let common = |(at, listener): (usize, &Listener)| {
-        hostname::intersect(gateway::hostname(listener).as_deref(), hosts).map(|hosts| (at, hosts))
+    let common = |(at, spec): (usize, &Listener)| {
+        hostname::intersect(listener::hostname(spec).as_deref(), hosts).map(|hosts| (at, hosts))
     };
     let found: Vec<_> = allowing.into_iter().filter_map(common).collect();
     if found.is_empty() {
@@ -176,7 +176,7 @@ fn accept(checked: &mut CheckedGateway<'_>, attached: Vec<Vec<Attachment>>) -> A
         verdict.attached_routes = routes.len();
         let Ok(port) = u16::try_from(spec.port) else { continue };
         if verdict.is_usable() {
-            let (name, hostname) = (spec.name.clone(), gateway::hostname(spec));
+            let (name, hostname) = (spec.name.clone(), listener::hostname(spec));
             listeners.push(AcceptedListener { name, port, hostname, routes });
         }
     }

@@ -12,15 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{gateway, route};
-
-/// What admission says about one object.
-#[derive(Debug, Default)]
-pub struct Admission {
-    /// The object would not get into a cluster: its kind's schema or our webhook refuses it.
-    pub refused: bool,
-    /// Everything that is wrong with it, and everything that will hurt.
-    pub report: Report,
-}
+use crate::observe::admission::Admission;
 
 /// Looks at an object of any kind that is read; others are in order.
 pub fn admit(object: &Value) -> Admission {
