@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -60,8 +60,35 @@ pub fn send(address: SocketAddr, target: &str, requests: usize, connections: usi
     send_while(address, target, connections, &take)
 }
 
+/// Keeps `connections` connections busy with GETs of `target` while `work` is done.
+pub fn during<T>(
+    address: SocketAddr,
+    target: &str,
+    connections: usize,
+    work: impl FnOnce() -> T,
+) -> (T, Outcome) {
+    let over = AtomicBool::new(false);
+    let more = || !over.load(Ordering::Relaxed);
+    thread::scope(|scope| {
+        let load = scope.spawn(|| send_while(address, target, connections, &more));
+        let ending = SetOnDrop(&over);
+        let done = work();
+        drop(ending);
+        (done, load.join().unwrap_or_else(|_| panicked()))
+    })
+}
+
+/// Ends the load also when the work panics: the scope would wait for it for ever.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Sends GETs of `target` over `connections` connections as long as `more` says so.
-pub fn send_while(
+fn send_while(
     address: SocketAddr,
     target: &str,
     connections: usize,

@@ -1,8 +1,6 @@
 //! Policy edits on a running proxy: how long until the data plane serves by each, and whether a request was lost.
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use crate::cleanup::Deadline;
@@ -32,22 +30,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let rig = Rig::seed(&programs, 0)?;
     rig.apply(SEED_POLICY, &sample(SEED_POLICY)?)?;
     say::step(&format!("editing the policy {} times under load over {CONNECTIONS} connections", args.edits));
-    let (times, outcome) = under_load(&rig, || edit(&rig, args.edits))?;
+    let (times, outcome) = load::during(rig.address(), "/echo", CONNECTIONS, || edit(&rig, args.edits));
     drop(rig);
-    Ok(report(&times, &outcome))
-}
-
-/// Runs `work` while requests are sent as fast as they are answered.
-fn under_load<T: Send>(rig: &Rig, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, Outcome)> {
-    let working = AtomicBool::new(true);
-    thread::scope(|scope| {
-        let more = || working.load(Ordering::Relaxed);
-        let load = scope.spawn(move || load::send_while(rig.address(), "/echo", CONNECTIONS, &more));
-        let done = work();
-        working.store(false, Ordering::Relaxed);
-        let outcome = load.join().map_err(|_| anyhow::anyhow!("the load client panicked"))?;
-        Ok((done?, outcome))
-    })
+    Ok(report(&times?, &outcome))
 }
 
 /// The time of each edit from the rename to the active generation, ascending.

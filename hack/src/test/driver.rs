@@ -8,9 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::deny_io_uring;
 
-/// Tells a test which driver it runs under, so that it can demand that the data plane uses it.
-const DRIVER_VARIABLE: &str = "REBOUND_TEST_DRIVER";
-
 /// What a test run allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -32,7 +29,7 @@ impl Driver {
 
     /// A command that runs `program` under this driver.
     pub(super) fn command(self, program: &Path) -> Command {
-        let mut command = match self {
+        match self {
             Self::Uring => Command::new(program),
             // By this name, because a build may have replaced the file that we were started from.
             Self::Epoll => {
@@ -40,15 +37,6 @@ impl Driver {
                 filter.arg("deny-io-uring").arg("--").arg(program);
                 filter
             }
-        };
-        command.env(DRIVER_VARIABLE, self.name());
-        command
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Uring => "uring",
-            Self::Epoll => "epoll",
         }
     }
 }
