@@ -2,7 +2,7 @@
 
 use hack::load::{self, Outcome};
 use hack::programs::Programs;
-use hack::rig::{Rig, SEED_POLICY, sample};
+use hack::rig::{CHANGE_MAX, Rig, SEED_POLICY, poll, sample};
 
 const TARGET: &str = "/echo?status=503:10";
 const DICE: u64 = 1;
@@ -34,10 +34,11 @@ fn s81_the_seeds_policy_turns_every_answer_into_a_200() {
 fn s81_the_seeds_objects_are_accepted_and_in_effect() {
     let rig = Rig::seed(&Programs::for_tests().unwrap(), DICE).unwrap();
     rig.apply(SEED_POLICY, &sample(SEED_POLICY).unwrap()).unwrap();
-    let programmed = || Some(rig.status()).filter(|status| status.contains("kind: RetryPolicy"));
-    let status = hack::rig::poll(hack::rig::CHANGE_MAX, programmed).unwrap();
-    assert!(!status.contains("status: \"False\""), "{status}");
-    assert!(!status.contains("errors:"), "{status}");
+    let of_policy = || rig.status().split_once("kind: RetryPolicy").map(|(_, status)| status.to_owned());
+    let status = poll(CHANGE_MAX, of_policy).unwrap();
+    assert_eq!(status.matches("status: \"True\"").count(), 2, "Accepted and Programmed: {status}");
+    assert!(!rig.status().contains("errors:"), "{status}");
+    assert!(rig.status().contains("50 s"), "the seed's waits are accepted and warned about: {status}");
 }
 
 #[test]
