@@ -6,6 +6,9 @@
 //! of the snapshot, which puts older routes first. The cost of a lookup does not grow with the number of routes,
 //! but for regular expressions and for rules on the very same path.
 
+#[cfg(test)]
+mod tests;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 

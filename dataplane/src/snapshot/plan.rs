@@ -1,5 +1,8 @@
 //! The compiled, immutable form of a snapshot.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;

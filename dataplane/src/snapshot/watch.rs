@@ -1,5 +1,8 @@
 //! Notices that the snapshot file was replaced, and reads it. A thread of its own; blocking calls are fine here.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
