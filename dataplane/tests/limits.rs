@@ -1,0 +1,134 @@
+//! What strangers may send and cost.
+
+mod support;
+
+use support::backend::{Backend, Step};
+use support::snapshot::{Verbs, retrying, serving};
+use support::{Options, TestEnv, timed};
+
+/// What is refused, and how.
+fn malformed() -> Vec<(Vec<u8>, u16)> {
+    let get = |rest: &str| format!("GET / HTTP/1.1\r\nhost: test\r\n{rest}\r\n\r\n").into_bytes();
+    let line = |line: &str| format!("{line}\r\nhost: test\r\n\r\n").into_bytes();
+    vec![
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(), 400),
+        (b"GARBAGE\r\n\r\n".to_vec(), 400),
+        (b"GET / HTTP/1.1\r\n\r\n".to_vec(), 400),
+        (b"GET / HTTP/1.1\nhost: test\n\n".to_vec(), 400),
+        (get("host: other"), 400),
+        (get("a: b\r\n folded"), 400),
+        (get("a : b"), 400),
+        (get("a: \0"), 400),
+        (get("content-length: +5"), 400),
+        (get("content-length: 5\r\ncontent-length: 6"), 400),
+        (get("content-length: 5\r\ntransfer-encoding: chunked"), 400),
+        (get("transfer-encoding: chunked, chunked"), 400),
+        (get("transfer-encoding: gzip"), 501),
+        (get("expect: the-unexpected"), 417),
+        (get(&format!("a: {}", "b".repeat(70_000))), 431),
+        (get(&["a: b"; 200].join("\r\n")), 431),
+        (line("GET / HTTP/2.0"), 505),
+        (line("GET /#fragment HTTP/1.1"), 400),
+        (line(&format!("GET /{} HTTP/1.1", "x".repeat(9_000))), 414),
+        (line(&format!("{} / HTTP/1.1", "M".repeat(40))), 501),
+    ]
+}
+
+#[test]
+fn a_malformed_request_gets_its_status_and_hurts_nobody_else() {
+    let backend = Backend::answering([]);
+    let env = TestEnv::start(&serving([backend.address]).retried(retrying(3)));
+    let mut bystander = env.client();
+    for (bytes, status) in malformed() {
+        let mut client = env.client();
+        client.try_write(&bytes);
+        let response = client.read_final(false);
+        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
+        assert_eq!((response.status, response.says_close()), (status, true), "{shown}");
+        assert!(client.is_closed(), "{shown}");
+        assert_eq!(bystander.get("/").status, 200, "{shown}");
+    }
+    assert_eq!(backend.attempts(), malformed().len(), "only the bystander's requests arrived");
+    assert_eq!(env.metric("gateway_panics_total"), 0);
+}
+
+#[test]
+fn what_follows_a_refused_request_is_never_served() {
+    let backend = Backend::answering([]);
+    let env = TestEnv::start(&serving([backend.address]));
+    let mut client = env.client();
+    client.write("GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: test\r\n\r\n");
+    assert_eq!(client.read_final(false).status, 400);
+    assert!(client.is_closed());
+    assert_eq!(backend.attempts(), 0);
+}
+
+#[test]
+fn a_body_is_no_request() {
+    let backend = Backend::answering([]);
+    let env = TestEnv::start(&serving([backend.address]));
+    let smuggled = "GET /smuggled HTTP/1.1\r\nhost: test\r\n\r\n";
+    let mut client = env.client();
+    client.write(format!(
+        "PUT / HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n{smuggled}",
+        smuggled.len()
+    ));
+    assert_eq!(client.read_final(false).status, 200);
+    assert_eq!(client.get("/next").status, 200);
+    let lines: Vec<_> =
+        backend.seen().iter().map(|seen| seen.head.lines().next().unwrap().to_owned()).collect();
+    assert_eq!(lines, ["PUT / HTTP/1.1", "GET /next HTTP/1.1"]);
+}
+
+#[test]
+fn the_body_of_a_request_that_is_answered_by_the_gateway_is_not_read_to_its_end() {
+    let env = TestEnv::start(&serving([]).with(|snapshot| snapshot.listeners[0].routes.clear()));
+    let mut client = env.client();
+    client.write("PUT / HTTP/1.1\r\nhost: test\r\ncontent-length: 1000000000\r\n\r\n");
+    let response = client.read_final(false);
+    assert_eq!((response.status, response.says_close()), (404, true));
+    let (closed, _) = timed(|| {
+        let piece = vec![0; 64 * 1024];
+        (0..1_000).any(|_| client.wire.write(&piece).is_none())
+    });
+    assert!(closed, "it went on reading");
+}
+
+#[test]
+fn a_head_that_trickles_in_is_given_up_after_its_time() {
+    let backend = Backend::answering([]);
+    let env = TestEnv::start(&serving([backend.address]));
+    let mut client = env.client();
+    client.write("GET / HTTP/1.1\r\nhost: test\r\na:");
+    let (response, took) = timed(|| client.read_final(false));
+    assert_eq!((response.status, response.says_close()), (408, true));
+    assert!((9..15).contains(&took.as_secs()), "{took:?}");
+    assert!(client.is_closed());
+}
+
+#[test]
+fn a_flood_of_connections_without_a_request_costs_little() {
+    const CONNECTIONS: usize = 400;
+    let backend = Backend::answering([]);
+    let env = TestEnv::start_with(&serving([backend.address]), &Options { workers: 2 });
+    let idle: Vec<_> = (0..CONNECTIONS).map(|_| env.client()).collect();
+    env.await_metric("gateway_connections{side=\"client\"}", CONNECTIONS as u64);
+    assert_eq!(env.get("/").status, 200);
+    assert!(env.memory_peak() < 48 * 1024 * 1024, "{}", env.memory_peak());
+    drop(idle);
+    env.await_metric("gateway_connections{side=\"client\"}", 0);
+}
+
+#[test]
+fn a_client_that_does_not_read_its_answer_is_not_read_ahead_for() {
+    const ANSWER: usize = 200 * 1024 * 1024;
+    let backend = Backend::answering([Step::Payload(ANSWER)]);
+    let env = TestEnv::start(&serving([backend.address]));
+    let mut client = env.client();
+    client.write("GET / HTTP/1.1\r\nhost: test\r\n\r\n");
+    assert_eq!(client.read_head().status, 200);
+    assert_eq!(env.get("/bystander").status, 200);
+    assert!(env.memory_peak() < 48 * 1024 * 1024, "{}", env.memory_peak());
+    client.vanish();
+    backend.await_ended(1);
+}
