@@ -3,7 +3,7 @@
 use crate::apply::{ApplyError, Sink};
 use crate::build::{self, Applied, Config, Desired};
 use crate::observe::Source;
-use crate::observe::files::Finding;
+use crate::observe::files::finding::Finding;
 use crate::status::conditions;
 use crate::status::document::StatusList;
 use crate::translate;

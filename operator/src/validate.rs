@@ -4,6 +4,7 @@
 //! deserves it, and one bad object never takes down a good one. What leaves this room as [`Accepted`] is joined,
 //! parsed and in bounds; `translate` only has to write it down.
 
+mod allowed;
 mod attach;
 mod backend;
 mod gateway;

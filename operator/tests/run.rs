@@ -246,3 +246,18 @@ fn it_does_not_start_on_what_it_cannot_read() {
     // Reading what it writes would never end.
     fails(out.to_str().unwrap(), &["--dataplane", "tests/data/fake_dataplane.sh"]);
 }
+
+#[test]
+fn an_object_that_loses_its_kind_in_an_edit_stays_as_it_was() {
+    let both = format!("{GATEWAY}---\n{POLICY}");
+    let folder = Folder::new(&[("all.yaml", &both)]);
+    let running = Running::start(&folder);
+    running.await_snapshot("the policy", |it| retries(it) == Some(5));
+    let edit = both.replace("kind: RetryPolicy", "kin: RetryPolicy").replace("port: 8080", "port: 8081");
+    folder.replace("all.yaml", &edit);
+    let moved = running.await_snapshot("the rest of the edit", |it| it.listeners[0].port == 8081);
+    assert_eq!(retries(&moved), Some(5));
+    eventually("the report", || folder.status().contains("kind: is missing").then_some(()));
+    folder.replace("all.yaml", GATEWAY);
+    running.await_snapshot("removed on purpose", |it| retries(it).is_none());
+}

@@ -11,7 +11,8 @@ use crate::build::{Applied, Config, Desired};
 use crate::cli::{Objects, Output, Render, Validate};
 use crate::controller;
 use crate::observe::Source;
-use crate::observe::files::{Files, Finding, Severity};
+use crate::observe::files::Files;
+use crate::observe::files::finding::{Finding, Severity};
 use crate::validate::object;
 
 /// Writes snapshots and status of whatever is valid, and tells about the rest.

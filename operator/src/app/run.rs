@@ -14,7 +14,8 @@ use crate::apply::files::Folder;
 use crate::cli::Run;
 use crate::controller::{self, Round};
 use crate::observe::Source;
-use crate::observe::files::{Files, Severity};
+use crate::observe::files::Files;
+use crate::observe::files::finding::Severity;
 use crate::observe::watch::Watch;
 
 const DATAPLANE: &str = "rebound-dataplane";

@@ -6,20 +6,21 @@
 
 mod assemble;
 pub mod document;
+pub mod finding;
+pub mod manifest;
 mod read;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use core::net::SocketAddr;
-use rebound_api::name::{ObjectKey, ServicePort};
-use rebound_api::violation::{Reason, Report, Violation};
+use rebound_api::name::ServicePort;
 use serde_json::Value;
 
 use super::admission::Admit;
 use super::world::World;
-use document::{Document, Lines};
+use finding::Finding;
+use manifest::{Id, Manifest};
 
 /// Where to read, and what the command line adds.
 #[derive(Debug, Clone)]
@@ -45,65 +46,11 @@ pub struct Files {
     admitted: HashMap<Id, Value>,
 }
 
-/// An object of a file.
-#[derive(Debug, Clone)]
-pub struct Manifest {
-    pub file: Arc<Path>,
-    pub lines: Lines,
-    pub id: Id,
-    pub value: Value,
-}
-
-/// What makes two manifests the same object.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Id {
-    pub group: String,
-    pub kind: String,
-    pub namespace: String,
-    pub name: String,
-}
-
 /// What one look at the files yielded.
 #[derive(Debug)]
 pub struct Observation {
     pub world: World,
     pub findings: Vec<Finding>,
-}
-
-/// Something to tell the user about a place in a file. Prints as `FILE:LINE: PATH: message`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    pub severity: Severity,
-    pub file: PathBuf,
-    pub line: u64,
-    /// The field; empty: the file as a whole.
-    pub path: String,
-    pub message: String,
-}
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// The file could not be read at all.
-    Unreadable,
-    /// What stands there is refused.
-    Error,
-    /// Accepted, but the user should know.
-    Warning,
-    /// Not looked at.
-    Skipped,
-}
-
-impl Severity {
-    /// For programs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreadable => "unreadable",
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Skipped => "skipped",
-        }
-    }
 }
 
 impl Files {
@@ -119,8 +66,8 @@ impl Files {
         let mut admitted = HashMap::new();
         let mut seen = HashSet::new();
         for manifest in self.readable.values().flatten() {
-            let readable = manifest.check(&mut seen, &mut findings);
-            if !readable {
+            if let Err(finding) = manifest.check(&mut seen) {
+                findings.push(finding);
                 continue;
             }
             let admission = admit(&manifest.value);
@@ -144,8 +91,12 @@ impl Files {
         self.readable.retain(|path, _| files.contains(path) || is_unclear(path));
         for path in files {
             match read::manifests(&path, &self.settings.namespace) {
-                Ok((manifests, more)) => {
-                    findings.extend(more);
+                Ok((mut manifests, nameless)) => {
+                    let before = self.readable.remove(&path).unwrap_or_default();
+                    if !nameless.is_empty() {
+                        keep_missing(&mut manifests, before);
+                    }
+                    findings.extend(nameless);
                     self.readable.insert(path, manifests);
                 }
                 Err(finding) => findings.push(finding),
@@ -155,107 +106,8 @@ impl Files {
     }
 }
 
-impl Manifest {
-    /// Reads the identity of an object and fills in its namespace.
-    fn new(file: Arc<Path>, document: Document, namespace: &str) -> Result<Self, Finding> {
-        let Document { mut value, lines } = document;
-        let missing = |path: &str, message: &str| Finding {
-            severity: Severity::Error,
-            file: file.to_path_buf(),
-            line: lines.of(path),
-            path: path.into(),
-            message: message.into(),
-        };
-        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let version = text("/apiVersion").ok_or_else(|| missing("apiVersion", "is missing"))?;
-        let kind = text("/kind").ok_or_else(|| missing("kind", "is missing"))?;
-        let group = version.split_once('/').map_or("", |(group, _)| group).to_owned();
-        let name = text("/metadata/name").unwrap_or_default();
-        let mut id = Id { group, kind, name, namespace: String::new() };
-        if assemble::is_namespaced(&id) {
-            id.namespace = text("/metadata/namespace").unwrap_or_else(|| namespace.into());
-        }
-        // What is not read may look as it likes.
-        if assemble::is_known(&id) {
-            id.check().map_err(|message| missing("metadata.name", &message))?;
-            if !id.namespace.is_empty() {
-                value["metadata"]["namespace"] = id.namespace.clone().into();
-            }
-        }
-        Ok(Self { file, lines, id, value })
-    }
-
-    /// Whether the object is of a kind that is read, and not one that another manifest already holds.
-    fn check(&self, seen: &mut HashSet<Id>, findings: &mut Vec<Finding>) -> bool {
-        if !assemble::is_known(&self.id) {
-            findings.push(self.skipped());
-            return false;
-        }
-        if !seen.insert(self.id.clone()) {
-            findings.push(self.finding(Severity::Error, &self.twice()));
-            return false;
-        }
-        true
-    }
-
-    fn findings<'a>(&'a self, report: &'a Report) -> impl Iterator<Item = Finding> + 'a {
-        let errors = report.violations.iter().map(|it| self.finding(Severity::Error, it));
-        errors.chain(report.warnings.iter().map(|it| self.finding(Severity::Warning, it)))
-    }
-
-    fn finding(&self, severity: Severity, violation: &Violation) -> Finding {
-        Finding {
-            severity,
-            file: self.file.to_path_buf(),
-            line: self.lines.of(&violation.path),
-            path: violation.path.clone(),
-            message: violation.message.clone(),
-        }
-    }
-
-    fn twice(&self) -> Violation {
-        let message = format!("{} stands in the files twice; the first one counts", self.id);
-        Violation::new("metadata.name", Reason::Duplicate, message)
-    }
-
-    fn skipped(&self) -> Finding {
-        Finding {
-            severity: Severity::Skipped,
-            file: self.file.to_path_buf(),
-            line: self.lines.of(""),
-            path: String::new(),
-            message: format!("{} is skipped: Rebound does not read this kind", self.id),
-        }
-    }
-}
-
-impl Id {
-    /// The name, and the namespace if the kind has one, must be such that references can name them.
-    fn check(&self) -> Result<(), String> {
-        if self.name.is_empty() {
-            return Err("is missing".into());
-        }
-        let namespace = if self.namespace.is_empty() { "none" } else { &self.namespace };
-        ObjectKey::new(namespace, &self.name).map(|_| ()).map_err(|bad| bad.to_string())
-    }
-}
-
-impl std::fmt::Display for Id {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { kind, namespace, name, .. } = self;
-        if namespace.is_empty() { write!(f, "{kind} {name}") } else { write!(f, "{kind} {namespace}/{name}") }
-    }
-}
-
-impl std::fmt::Display for Finding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}: ", self.file.display(), self.line)?;
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        if self.severity == Severity::Warning {
-            write!(f, "warning: ")?;
-        }
-        f.write_str(&self.message)
-    }
+/// A document that has lost its kind or name may be any of the objects that the file does not hold any more.
+fn keep_missing(manifests: &mut Vec<Manifest>, before: Vec<Manifest>) {
+    let present: HashSet<_> = manifests.iter().map(|it| it.id.clone()).collect();
+    manifests.extend(before.into_iter().filter(|it| !present.contains(&it.id)));
 }

@@ -5,7 +5,7 @@ use rebound_api::crd::gateway::RouteGroupKind;
 use rebound_api::crd::parent_ref::{PolicyAncestorStatus, RouteParentStatus};
 use serde::Serialize;
 
-use crate::observe::files::{Finding, Severity};
+use crate::observe::files::finding::{Finding, Severity};
 
 /// Everything that can be said after one round, as a `List` of objects that hold nothing but their status.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,18 +1,16 @@
 //! Which route attaches to which listener.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use rebound_api::crd::condition::Reason;
-use rebound_api::crd::gateway::{FromNamespaces, Listener};
+use rebound_api::crd::gateway::Listener;
+use rebound_api::crd::http_route::HttpRoute;
 use rebound_api::crd::parent_ref::ParentReference;
 use rebound_api::name::ObjectKey;
 
 use super::gateway::CheckedGateway;
 use super::route::CheckedRoute;
 use super::verdict::{GatewayVerdict, ParentVerdict, Refusal, RouteVerdict};
-use super::{AcceptedGateway, AcceptedListener, AcceptedRoute, Attachment, hostname, listener};
-use crate::observe::world::World;
+use super::{AcceptedGateway, AcceptedListener, AcceptedRoute, Attachment, allowed, hostname, listener};
+use crate::observe::world::{Observed, World};
 
 /// Gateways with their routes, and what everybody is told.
 #[derive(Debug)]
@@ -24,42 +22,24 @@ pub(super) struct Attached<'w> {
     pub(super) notes: Vec<String>,
 }
 
-/// The label that every namespace carries without being asked.
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
-
 /// Attaches every route to every listener that it names and that lets it in.
 pub(super) fn attach<'w>(
     world: &World,
-    mut gateways: Vec<CheckedGateway<'w>>,
+    gateways: Vec<CheckedGateway<'w>>,
     routes: Vec<CheckedRoute<'w>>,
 ) -> Attached<'w> {
-    let mut listeners: Vec<Vec<Vec<Attachment>>> =
-        gateways.iter().map(|it| vec![Vec::new(); it.verdict.listeners.len()]).collect();
-    let mut notes = Vec::new();
-    let mut route_verdicts = Vec::new();
+    let mut board = Board::new(world, gateways);
     let mut accepted = Vec::new();
-    for (index, mut checked) in routes.into_iter().enumerate() {
-        for parent in &checked.route.object.spec.parent_refs {
-            let Some(key) = parent_key(parent, checked.route.key.namespace()) else { continue };
-            let Some(at) = gateways.iter().position(|it| it.gateway.key == key) else {
-                notes.extend(orphan(world, &checked, &key));
-                continue;
-            };
-            let found = match_parent(world, &gateways[at], parent, &checked);
-            let refused = match (found, checked.verdict.own_refusal()) {
-                (Err(refusal), _) | (Ok(_), Some(refusal)) => Some(refusal),
-                (Ok(found), None) => {
-                    merge(&mut listeners[at], found, index);
-                    None
-                }
-            };
-            checked.verdict.parents.push(ParentVerdict { parent: parent.clone(), gateway: key, refused });
-        }
-        route_verdicts.push(checked.verdict);
-        accepted.push(checked.accepted);
+    let mut route_verdicts = Vec::new();
+    for (index, CheckedRoute { route, accepted: rules, mut verdict }) in routes.into_iter().enumerate() {
+        let parents = route.object.spec.parent_refs.iter();
+        verdict.parents = parents.filter_map(|parent| board.attach(index, route, &verdict, parent)).collect();
+        accepted.push(rules);
+        route_verdicts.push(verdict);
     }
+    let Board { mut gateways, listeners, notes, .. } = board;
     let accepted_gateways =
-        gateways.iter_mut().zip(listeners).map(|(gateway, attached)| accept(gateway, attached)).collect();
+        gateways.iter_mut().zip(listeners).map(|(gateway, it)| accept(gateway, it)).collect();
     Attached {
         gateways: accepted_gateways,
         routes: accepted,
@@ -69,16 +49,50 @@ pub(super) fn attach<'w>(
     }
 }
 
+/// Who is attached where so far.
+struct Board<'a, 'w> {
+    world: &'a World,
+    gateways: Vec<CheckedGateway<'w>>,
+    /// For each Gateway, for each of its listeners.
+    listeners: Vec<Vec<Vec<Attachment>>>,
+    notes: Vec<String>,
+}
+
+impl<'a, 'w> Board<'a, 'w> {
+    fn new(world: &'a World, gateways: Vec<CheckedGateway<'w>>) -> Self {
+        let listeners = gateways.iter().map(|it| vec![Vec::new(); it.verdict.listeners.len()]).collect();
+        Self { world, gateways, listeners, notes: Vec::new() }
+    }
+
+    /// Follows one reference of a route. None: it does not lead to a Gateway of ours.
+    fn attach(
+        &mut self,
+        index: usize,
+        route: &Observed<HttpRoute>,
+        verdict: &RouteVerdict,
+        parent: &ParentReference,
+    ) -> Option<ParentVerdict> {
+        let gateway = parent_key(parent, route.key.namespace())?;
+        let Some(at) = self.gateways.iter().position(|it| it.gateway.key == gateway) else {
+            self.notes.extend(orphan(self.world, &route.key, &gateway));
+            return None;
+        };
+        let found = match_parent(self.world, &self.gateways[at], parent, route);
+        let found = found.and_then(|found| verdict.own_refusal().map_or(Ok(found), Err));
+        let refused = found.map(|found| merge(&mut self.listeners[at], found, index)).err();
+        Some(ParentVerdict { parent: parent.clone(), gateway, refused })
+    }
+}
+
 fn parent_key(parent: &ParentReference, namespace: &str) -> Option<ObjectKey> {
     let namespace = parent.namespace.as_deref().unwrap_or(namespace);
     parent.is_gateway().then(|| ObjectKey::new(namespace, &parent.name).ok()).flatten()
 }
 
 /// A parent that does not exist has no status to say so in.
-fn orphan(world: &World, checked: &CheckedRoute<'_>, gateway: &ObjectKey) -> Option<String> {
+fn orphan(world: &World, route: &ObjectKey, gateway: &ObjectKey) -> Option<String> {
     let exists = world.gateways.iter().any(|it| it.key == *gateway);
-    (!exists)
-        .then(|| format!("HTTPRoute {} names Gateway {gateway}, which does not exist", checked.route.key))
+    (!exists).then(|| format!("HTTPRoute {route} names Gateway {gateway}, which does not exist"))
 }
 
 /// The listeners of a Gateway that take a route, each with the hostnames in common; or the one reason for none.
@@ -86,77 +100,42 @@ fn match_parent(
     world: &World,
     gateway: &CheckedGateway<'_>,
     parent: &ParentReference,
-    checked: &CheckedRoute<'_>,
+    route: &Observed<HttpRoute>,
 ) -> Result<Vec<(usize, Vec<String>)>, Refusal> {
-    let listeners = gateway.gateway.object.spec.listeners.iter().enumerate();
-    let named: Vec<_> = listeners.filter(|(_, listener)| is_named(parent, listener)).collect();
-    if named.is_empty() {
-        let message = format!("Gateway {} has no listener of that name or port", gateway.gateway.key);
-        return Err(Refusal::new(Reason::NoMatchingParent, message));
-    }
-    let allowing: Vec<_> = named
-        .into_iter()
-        .filter(|(at, listener)| {
-            gateway.verdict.listeners[*at].takes_http_routes
-                && allows(world, &gateway.gateway.key, listener, checked.route.key.namespace())
-        })
-        .collect();
-    if allowing.is_empty() {
-        let message = format!(
-            "no listener of Gateway {} lets HTTPRoutes of namespace `{}` in",
-            gateway.gateway.key,
-            checked.route.key.namespace()
-        );
-        return Err(Refusal::new(Reason::NotAllowedByListeners, message));
-    }
-    let hosts = &checked.route.object.spec.hostnames;
-    let common = |(at, spec): (usize, &Listener)| {
-        hostname::intersect(listener::hostname(spec).as_deref(), hosts).map(|hosts| (at, hosts))
-    };
-    let found: Vec<_> = allowing.into_iter().filter_map(common).collect();
-    if found.is_empty() {
-        let message = format!("no listener of Gateway {} has a hostname in common", gateway.gateway.key);
-        return Err(Refusal::new(Reason::NoMatchingListenerHostname, message));
-    }
-    Ok(found)
+    let (key, namespace) = (&gateway.gateway.key, route.key.namespace());
+    let listeners = gateway.gateway.object.spec.listeners.iter().zip(&gateway.verdict.listeners).enumerate();
+    let named = listeners.filter(|(_, (listener, _))| is_named(parent, listener));
+    let named = some(named, Reason::NoMatchingParent, || {
+        format!("Gateway {key} has no listener of that name or port")
+    })?;
+    let allowing = named.into_iter().filter(|(_, (listener, verdict))| {
+        verdict.takes_http_routes && allowed::allows(world, key, listener, namespace)
+    });
+    let allowing = some(allowing, Reason::NotAllowedByListeners, || {
+        format!("no listener of Gateway {key} lets HTTPRoutes of namespace `{namespace}` in")
+    })?;
+    let hosts = &route.object.spec.hostnames;
+    let common = allowing.into_iter().filter_map(|(at, (listener, _))| {
+        Some((at, hostname::intersect(listener::hostname(listener).as_deref(), hosts)?))
+    });
+    some(common, Reason::NoMatchingListenerHostname, || {
+        format!("no listener of Gateway {key} has a hostname in common")
+    })
+}
+
+/// All of them, or the reason why there is none.
+fn some<T>(
+    found: impl Iterator<Item = T>,
+    reason: Reason,
+    message: impl FnOnce() -> String,
+) -> Result<Vec<T>, Refusal> {
+    let found: Vec<T> = found.collect();
+    if found.is_empty() { Err(Refusal::new(reason, message())) } else { Ok(found) }
 }
 
 fn is_named(parent: &ParentReference, listener: &Listener) -> bool {
     parent.section_name.as_ref().is_none_or(|name| *name == listener.name)
         && parent.port.is_none_or(|port| port == listener.port)
-}
-
-fn allows(world: &World, gateway: &ObjectKey, listener: &Listener, namespace: &str) -> bool {
-    let namespaces = listener.allowed_routes.as_ref().and_then(|it| it.namespaces.as_ref());
-    let from = namespaces.and_then(|it| it.from.as_ref()).unwrap_or(&FromNamespaces::Same);
-    match from {
-        FromNamespaces::All => true,
-        FromNamespaces::Same => namespace == gateway.namespace(),
-        FromNamespaces::Selector => {
-            namespaces.and_then(|it| it.selector.as_ref()).is_some_and(|it| selects(world, it, namespace))
-        }
-        FromNamespaces::None | FromNamespaces::Unknown(_) => false,
-    }
-}
-
-fn selects(world: &World, selector: &LabelSelector, namespace: &str) -> bool {
-    let mut labels = world.namespaces.get(namespace).cloned().unwrap_or_default();
-    labels.insert(NAME_LABEL.into(), namespace.into());
-    let equal = selector.match_labels.iter().flatten().all(|(name, value)| labels.get(name) == Some(value));
-    equal && selector.match_expressions.iter().flatten().all(|it| holds(it, &labels))
-}
-
-/// An operator that we do not know holds for nothing.
-fn holds(requirement: &LabelSelectorRequirement, labels: &BTreeMap<String, String>) -> bool {
-    let value = labels.get(&requirement.key);
-    let listed = value.is_some_and(|value| requirement.values.iter().flatten().any(|it| it == value));
-    match requirement.operator.as_str() {
-        "In" => listed,
-        "NotIn" => !listed,
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        _ => false,
-    }
 }
 
 /// Two references of a route may lead to one listener: the route is attached once.

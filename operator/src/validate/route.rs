@@ -149,6 +149,6 @@ impl RouteVerdict {
     }
 }
 
-pub(super) fn join_violations(violations: &[Violation]) -> String {
+fn join_violations(violations: &[Violation]) -> String {
     violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -14,7 +14,8 @@ use rebound_api::name::{ObjectKey, ServicePort};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Id, Settings};
+use super::Settings;
+use super::manifest::Id;
 use crate::observe::world::{Observed, World};
 
 const POLICY_GROUP: &str = "gateway.flomesh.io";

@@ -5,8 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::document::documents;
-use super::{Finding, Manifest, Severity};
+use super::document::{Document, documents};
+use super::finding::{Finding, Severity};
+use super::manifest::Manifest;
 
 /// The largest file that is read.
 pub(super) const FILE_MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -43,7 +44,7 @@ pub(super) fn manifests(path: &Path, namespace: &str) -> Result<(Vec<Manifest>, 
     })?;
     let mut manifests = Vec::new();
     let mut findings = Vec::new();
-    for document in parsed.into_iter().flat_map(super::Document::flatten) {
+    for document in parsed.into_iter().flat_map(Document::flatten) {
         match Manifest::new(file.clone(), document, namespace) {
             Ok(manifest) => manifests.push(manifest),
             Err(finding) => findings.push(finding),
