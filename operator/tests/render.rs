@@ -102,3 +102,30 @@ fn what_cannot_be_read_or_written_exits_with_2() {
     assert_eq!(run(["render", "-f", ".", "--out", "/proc/nowhere"]).0, 2);
     assert_eq!(run(["render", "-f", ".", "--backend", "fortio=1", "--out", out.to_str().unwrap()]).0, 2);
 }
+
+#[test]
+fn a_snapshot_that_no_data_plane_takes_is_told_and_the_last_one_stays() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
+    assert_eq!(render(&folder), 0);
+    let good = folder.snapshot().unwrap();
+    let listeners: String =
+        (0..65).map(|at| format!("  - {{name: l{at}, protocol: HTTP, port: {}}}\n", 9000 + at)).collect();
+    folder.write("gw.yaml", &GATEWAY.replace("  - {name: http, protocol: HTTP, port: 8080}\n", &listeners));
+    assert_eq!(render(&folder), 1);
+    assert_eq!(folder.snapshot().unwrap(), good);
+    let status: serde_json::Value = serde_saphyr::from_str(&folder.status()).unwrap();
+    let items = status["items"].as_array().unwrap();
+    let gateway = items.iter().find(|it| it["kind"] == "Gateway").unwrap();
+    let programmed = &gateway["status"]["conditions"][1];
+    assert_eq!((&programmed["type"], &programmed["status"]), (&"Programmed".into(), &"False".into()));
+    assert_eq!(programmed["message"], "the snapshot's listeners: holds 65 items, more than 64");
+}
+
+#[test]
+fn the_definitions_are_those_that_are_checked_in() {
+    let (code, out) = run(["crds"]);
+    assert_eq!(code, 0);
+    let printed: Vec<serde_json::Value> = serde_saphyr::from_multiple(&out).unwrap();
+    let file = std::fs::read_to_string("../config/crd/gateway.flomesh.io_retrypolicies.yaml").unwrap();
+    assert_eq!(printed, [serde_saphyr::from_str::<serde_json::Value>(&file).unwrap()]);
+}
