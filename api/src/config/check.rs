@@ -32,6 +32,11 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> Checked {
     at_most("clusters", snapshot.clusters.len(), CLUSTERS_MAX)?;
     let routes = snapshot.routes.len();
     each("listeners", &snapshot.listeners, |path, item| listener(path, item, routes))?;
+    let mut addresses = HashSet::new();
+    each("listeners", &snapshot.listeners, |path, item| {
+        let first = addresses.insert((item.port, &item.hostname));
+        ensure(first, || format!("{path}.hostname"), "stands twice on the port")
+    })?;
     let clusters = snapshot.clusters.len();
     each("routes", &snapshot.routes, |path, item| route(path, item, clusters))?;
     each("clusters", &snapshot.clusters, cluster)?;
@@ -115,7 +120,7 @@ fn cluster(path: &str, cluster: &Cluster) -> Checked {
 
 fn retry(path: &str, retry: &Retry) -> Checked {
     let ordered = retry.on.iter().all(|[low, high]| (400..=*high).contains(low) && *high <= 599);
-    let apart = retry.on.windows(2).all(|pair| pair[0][1] + 1 < pair[1][0]);
+    let apart = retry.on.windows(2).all(|pair| pair[0][1].saturating_add(1) < pair[1][0]);
     ensure(
         ordered && apart,
         || format!("{path}.on"),

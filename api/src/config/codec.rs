@@ -56,7 +56,7 @@ pub enum DecodeError {
 pub fn encode(snapshot: &Snapshot) -> Result<Vec<u8>, DecodeError> {
     check::snapshot(snapshot)?;
     let body = serde_json::to_vec(snapshot)?;
-    let header = format!("{MAGIC} {FORMAT_VERSION} {} {:032x}\n", body.len(), xxh3_128(&body));
+    let header = header_line(FORMAT_VERSION, body.len(), xxh3_128(&body));
     let total = header.len() + body.len();
     if total > SNAPSHOT_MAX_BYTES {
         return Err(DecodeError::TooLarge(total));
@@ -104,6 +104,12 @@ impl<'a> Header<'a> {
         let version = words.next()?.parse().ok()?;
         let length = words.next()?.parse().ok()?;
         let checksum = u128::from_str_radix(words.next()?, 16).ok()?;
-        words.next().is_none().then_some(Self { version, length, checksum, body: &bytes[end + 1..] })
+        // One way to write each number: no sign, no leading zero, no upper case.
+        let canonical = header_line(version, length, checksum).as_bytes() == &bytes[..=end];
+        canonical.then_some(Self { version, length, checksum, body: &bytes[end + 1..] })
     }
+}
+
+fn header_line(version: u32, length: usize, checksum: u128) -> String {
+    format!("{MAGIC} {version} {length} {checksum:032x}\n")
 }
