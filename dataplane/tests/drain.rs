@@ -12,7 +12,7 @@ use support::client::Client;
 use support::snapshot::{PORT, Verbs, retrying, serving};
 use support::{TestEnv, await_that};
 
-const SLOW: Duration = Duration::from_millis(800);
+const SLOW: Duration = Duration::from_millis(500);
 
 /// A client whose request is with the backend.
 fn in_flight(env: &TestEnv, backend: &Backend) -> Client {
@@ -39,6 +39,7 @@ fn a_request_in_flight_is_answered_and_its_client_told_to_go() {
         let response = client.read_final(false);
         assert_eq!((response.text(), response.says_close()), ("late", true));
         assert!(client.is_closed());
+        drop(client);
         assert_eq!(env.await_exit().code(), Some(0));
     }
 }
@@ -50,6 +51,7 @@ fn a_request_that_waits_for_its_retry_is_answered_too() {
     let mut client = in_flight(&env, &backend);
     env.signal(Signal::SIGTERM);
     assert_eq!(client.read_final(false).text(), "late");
+    drop(client);
     assert_eq!(env.await_exit().code(), Some(0));
 }
 
@@ -66,6 +68,7 @@ fn a_kept_connection_may_send_one_more_request_and_is_told_to_go() {
     assert_eq!((response.status, response.says_close()), (200, true));
     assert!(kept.is_closed());
     assert_eq!(client.read_final(false).text(), "late");
+    drop(client);
     assert_eq!(env.await_exit().code(), Some(0));
 }
 
@@ -88,6 +91,7 @@ fn new_connections_are_refused_while_old_requests_end() {
     env.signal(Signal::SIGTERM);
     await_that("nobody listens", || TcpStream::connect(env.address(PORT)).is_err());
     assert_eq!(client.read_final(false).text(), "late");
+    drop(client);
     assert_eq!(env.await_exit().code(), Some(0));
 }
 

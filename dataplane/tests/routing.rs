@@ -3,7 +3,6 @@
 mod support;
 
 use rebound_api::config::Snapshot;
-use rebound_api::config::cluster::Cluster;
 use rebound_api::config::listener::Attached;
 use rebound_api::config::route::{HeaderEdits, HeaderValue, PathMatch, ValueMatch, ValuePattern};
 
@@ -15,10 +14,7 @@ use support::snapshot::{PORT, Verbs, rule, serving};
 /// Cluster 0 answers `zero`, cluster 1 `one`.
 fn two() -> Snapshot {
     let [zero, one] = ["zero", "one"].map(|name| Backend::always(Step::Raw(ok(name))));
-    serving([zero.address]).with(|snapshot| {
-        let service = "server/one:8080".parse().unwrap();
-        snapshot.clusters.push(Cluster { service, endpoints: vec![one.address], retry: None, budget: None });
-    })
+    serving([zero.address]).and_service("server/one:8080", one.address)
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use rebound_api::config::cluster::Cluster;
 use rebound_api::config::retry::{Backoff, Jitter, Retry};
 
 use crate::support::TestEnv;
@@ -48,10 +47,8 @@ fn s60_a_single_endpoint_gets_all_retries() {
 #[test]
 fn s62_a_retry_stays_with_the_backend_that_was_drawn() {
     let (bad, good) = (Backend::always(Step::Status(503)), Backend::answering([]));
-    let snapshot = serving([bad.address]).retried(retrying(2)).with(|snapshot| {
-        let mut other = snapshot.clusters[0].clone();
-        other.service = "server/other:8080".parse().unwrap();
-        snapshot.clusters.push(Cluster { endpoints: vec![good.address], ..other });
+    let snapshot = serving([bad.address]).retried(retrying(2)).and_service("server/other:8080", good.address);
+    let snapshot = snapshot.with(|snapshot| {
         snapshot.routes[0].rules[0].backends.extend(rule("/", 1).backends);
     });
     let env = TestEnv::start(&snapshot);

@@ -88,6 +88,14 @@ pub trait Verbs: Sized {
         self.with(|snapshot| snapshot.clusters[0].retry = Some(rules))
     }
 
+    /// One more Service port; routes name it by its index.
+    fn and_service(self, service: &str, endpoint: SocketAddr) -> Self {
+        self.with(|snapshot| {
+            let cluster = Cluster { service: service.parse().unwrap(), ..snapshot.clusters[0].clone() };
+            snapshot.clusters.push(Cluster { endpoints: vec![endpoint], ..cluster });
+        })
+    }
+
     fn generation(self, generation: u64) -> Self {
         self.with(|snapshot| snapshot.generation = Generation(generation))
     }
