@@ -10,7 +10,6 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use rebound_api::name::Generation;
 
 use crate::http::h1::method::Method;
 use crate::http::h1::request::{RequestHead, RequestParser};
@@ -48,11 +47,6 @@ impl Health {
     /// Why the newest snapshot is not in use; none: it is.
     pub fn set_error(&self, error: Option<String>) {
         *self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = error;
-    }
-
-    /// The generation that every core serves.
-    pub fn generation(&self, metrics: &Metrics) -> Generation {
-        metrics.generation()
     }
 
     fn last_error(&self) -> Option<String> {

@@ -16,10 +16,12 @@ use rebound_api::config::Snapshot;
 use crate::admin::{self, Health};
 use crate::cli::Cli;
 use crate::clock;
+use crate::io::driver::Choice;
 use crate::snapshot::publish::{PublishError, Publisher};
 use crate::snapshot::watch::{LoadError, watch};
 use crate::telemetry::metrics::Metrics;
 use crate::worker;
+use crate::worker::mailbox::Message;
 
 /// Time for cores to end beyond their own drain limit.
 const JOIN_GRACE: Duration = Duration::from_secs(2);
@@ -61,8 +63,12 @@ enum CoreEnd {
     Panicked,
 }
 
+/// The body of a core's thread: [`worker::run`].
+type RunCore = fn(usize, Choice, Arc<Metrics>, &flume::Receiver<Message>) -> io::Result<()>;
+
 struct Supervisor {
     cli: Cli,
+    run_core: RunCore,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     publisher: Publisher,
@@ -91,16 +97,14 @@ pub fn run(cli: &Cli) -> Result<(), Fatal> {
     announce(&format!("admin={admin}"));
     let mut supervisor = Supervisor {
         cli: cli.clone(),
+        run_core: worker::run,
         metrics,
         health,
         publisher: Publisher::new(cli.bind, workers),
         events,
         cores: Vec::new(),
     };
-    for core in 0..workers {
-        let thread = supervisor.start_core(core)?;
-        supervisor.cores.push(thread);
-    }
+    supervisor.start_cores(workers)?;
     supervisor.start_watch()?;
     supervisor.start_signals(signals)?;
     supervisor.serve(&inbox)
@@ -127,7 +131,7 @@ impl Supervisor {
     /// A configuration that cannot be served leaves the last good one in use; when there is none, there is nothing to
     /// wait for but an address, and that deserves to be told at once.
     fn load(&mut self, loaded: Result<Snapshot, LoadError>) -> Result<(), Fatal> {
-        let first = self.health.generation(&self.metrics).0 == 0;
+        let first = self.metrics.generation().0 == 0;
         let published = match loaded {
             Ok(snapshot) => {
                 let generation = snapshot.generation;
@@ -160,12 +164,21 @@ impl Supervisor {
         tracing::error!(%error, "configuration refused; the last good one stays in use");
     }
 
+    fn start_cores(&mut self, count: usize) -> Result<(), Fatal> {
+        for core in 0..count {
+            let thread = self.start_core(core)?;
+            self.cores.push(thread);
+        }
+        Ok(())
+    }
+
     fn start_core(&mut self, core: usize) -> Result<CoreThread, Fatal> {
         let (mailbox, receiver) = flume::unbounded();
         self.publisher.start_core(core, mailbox)?;
-        let (choice, metrics, events) = (self.cli.driver, self.metrics.clone(), self.events.clone());
+        let (run_core, choice) = (self.run_core, self.cli.driver);
+        let (metrics, events) = (self.metrics.clone(), self.events.clone());
         let body = move || {
-            let result = catch_unwind(AssertUnwindSafe(|| worker::run(core, choice, metrics, &receiver)));
+            let result = catch_unwind(AssertUnwindSafe(|| run_core(core, choice, metrics, &receiver)));
             let end = match result {
                 Ok(Ok(())) => CoreEnd::Finished,
                 Ok(Err(error)) => CoreEnd::NotStarted(error),
@@ -272,4 +285,72 @@ fn announce(line: &str) {
 
 fn system(what: &str, source: io::Error) -> Fatal {
     Fatal::System { what: what.into(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    /// Panics when it has a message, but for the order to end.
+    fn fragile(
+        _: usize,
+        _: Choice,
+        metrics: Arc<Metrics>,
+        mailbox: &flume::Receiver<Message>,
+    ) -> io::Result<()> {
+        metrics.cores[0].requests_gone.add(1);
+        match mailbox.recv() {
+            Ok(Message::Drain) | Err(_) => Ok(()),
+            Ok(Message::Update(_)) => panic!("injected"),
+        }
+    }
+
+    fn supervisor(run_core: RunCore, cores: usize) -> (Supervisor, flume::Receiver<Event>) {
+        let cli = Cli::parse_from(["rebound-dataplane", "--snapshot", "none", "--bind", "127.0.0.1"]);
+        let (events, inbox) = flume::unbounded();
+        let mut supervisor = Supervisor {
+            run_core,
+            metrics: Arc::new(Metrics::new(cores)),
+            health: Arc::default(),
+            publisher: Publisher::new(cli.bind, cores),
+            cli,
+            events,
+            cores: Vec::new(),
+        };
+        supervisor.start_cores(cores).unwrap();
+        (supervisor, inbox)
+    }
+
+    fn empty_snapshot() -> Snapshot {
+        Snapshot {
+            generation: rebound_api::name::Generation(1),
+            gateway: "a/b".parse().unwrap(),
+            listeners: vec![],
+            routes: vec![],
+            clusters: vec![],
+        }
+    }
+
+    #[test]
+    fn a_core_that_panics_is_started_anew_until_it_is_hopeless() {
+        let (supervisor, inbox) = supervisor(fragile, 1);
+        let metrics = supervisor.metrics.clone();
+        // Every start gets the plan, and dies of it.
+        supervisor.events.send(Event::Loaded(Ok(empty_snapshot()))).unwrap();
+        let end = supervisor.serve(&inbox);
+        assert!(matches!(end, Err(Fatal::CoreKeepsDying(0))), "{end:?}");
+        assert_eq!(metrics.core_restarts.load(), u64::from(RESTARTS_MAX));
+        assert_eq!(metrics.cores[0].requests_gone.load(), u64::from(RESTARTS_MAX) + 1);
+    }
+
+    #[test]
+    fn the_order_to_end_drains_every_core() {
+        let (supervisor, inbox) = supervisor(fragile, 3);
+        let metrics = supervisor.metrics.clone();
+        supervisor.events.send(Event::Terminate(Signal::SIGTERM)).unwrap();
+        supervisor.serve(&inbox).unwrap();
+        assert_eq!(metrics.core_restarts.load(), 0);
+    }
 }
