@@ -6,11 +6,12 @@ mod support;
 
 use std::fs::File;
 use std::process::{Child, ExitStatus, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rebound_api::config::Snapshot;
-use support::{BACKEND, Folder, GATEWAY, eventually, operator};
+use support::{BACKEND, Folder, GATEWAY, eventually, operator, within};
 
 const POLICY: &str = "\
 apiVersion: gateway.flomesh.io/v1alpha1
@@ -22,6 +23,9 @@ spec:
   - port: 80
     config: {retryOn: [5xx], numRetries: 5, backoffBaseInterval: 2}
 ";
+
+/// Changes are noticed by events: the operator looks again without one only every 10 s.
+const NOTICE_MAX: Duration = Duration::from_secs(8);
 
 /// A running operator; killed when dropped.
 struct Running<'a> {
@@ -57,8 +61,9 @@ impl<'a> Running<'a> {
         eventually("the operator ends", || self.child.try_wait().unwrap())
     }
 
+    #[track_caller]
     fn await_snapshot(&self, what: &str, holds: impl Fn(&Snapshot) -> bool) -> Snapshot {
-        eventually(what, || self.folder.snapshot().filter(|it| holds(it)))
+        within(NOTICE_MAX, what, || self.folder.snapshot().filter(|it| holds(it)))
     }
 }
 

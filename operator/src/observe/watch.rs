@@ -2,68 +2,85 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode, EventKind};
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::mpsc;
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+
+/// The files are read at least this often: a file system that sends no events must not freeze the configuration.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Watches the folders in which files can change, appear or be replaced.
 #[derive(Debug)]
 pub struct Watch {
     paths: Vec<PathBuf>,
-    watcher: RecommendedWatcher,
-    changes: mpsc::Receiver<()>,
-    followed: BTreeSet<PathBuf>,
+    inotify: Arc<Inotify>,
+    changes: Receiver<()>,
 }
 
 impl Watch {
     /// Watches nothing until [`Self::follow`] is called.
-    pub fn new(paths: Vec<PathBuf>) -> notify::Result<Self> {
+    pub fn new(paths: Vec<PathBuf>) -> io::Result<Self> {
+        let inotify = Arc::new(Inotify::init(InitFlags::IN_CLOEXEC)?);
         // One place is enough: a change that finds it taken is covered by the one that took it.
         let (sender, changes) = mpsc::channel(1);
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.map_or(true, |event| is_change(event.kind)) {
-                let _ = sender.try_send(());
-            }
-        })?;
-        Ok(Self { paths, watcher, changes, followed: BTreeSet::new() })
+        let queue = inotify.clone();
+        std::thread::Builder::new().name("watch".into()).spawn(move || pass_on(&queue, &sender))?;
+        Ok(Self { paths, inotify, changes })
     }
 
     /// Watches the folders of all files as they are now. Links are followed to where they end, and watched where they
-    /// stand as well: either may be replaced.
-    pub fn follow(&mut self) {
+    /// stand as well: either may be replaced. A folder that is gone takes its watch along.
+    pub fn follow(&self) {
         let folders: BTreeSet<_> = self.paths.iter().flat_map(|path| folders(path)).collect();
-        for gone in self.followed.difference(&folders) {
-            // A folder that is gone is not watched any more anyway.
-            let _ = self.watcher.unwatch(gone);
-        }
-        for folder in &folders {
-            // Again even if known: the path may lead to another folder than before.
-            if let Err(error) = self.watcher.watch(folder, RecursiveMode::NonRecursive) {
-                tracing::warn!(%error, folder = %folder.display(), "changes in this folder go unnoticed");
+        for folder in folders {
+            // Again even if known: the path may lead to another folder than before, and if not it costs nothing.
+            if let Err(error) = self.inotify.add_watch(&folder, changes()) {
+                tracing::debug!(%error, folder = %folder.display(), "changes here are noticed late");
             }
         }
-        self.followed = folders;
     }
 
-    /// True after a change and `debounce` more; false when `stop` comes first.
+    /// True after a change and `debounce` more, or when it is time to look again; false when `stop` comes first.
     pub async fn changed_or(&mut self, stop: impl Future<Output = ()>, debounce: Duration) -> bool {
         tokio::select! {
-            change = self.changes.recv() => change.is_some() && {
+            Some(()) = self.changes.recv() => {
                 tokio::time::sleep(debounce).await;
+                // What came meanwhile is seen by the look that follows.
                 let _ = self.changes.try_recv();
                 true
-            },
+            }
+            () = tokio::time::sleep(LOOK_AGAIN) => true,
             () = stop => false,
         }
     }
 }
 
-/// Reading is not a change: it would answer itself for ever.
-fn is_change(kind: EventKind) -> bool {
-    !matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
+/// Blocks on the kernel's queue, on a thread of its own that ends with the program.
+fn pass_on(queue: &Inotify, changes: &Sender<()>) {
+    loop {
+        match queue.read_events() {
+            Ok(_) if matches!(changes.try_send(()), Err(TrySendError::Closed(()))) => return,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return tracing::error!(%error, "changes of files are noticed late from now on"),
+        }
+    }
+}
+
+/// Files that are complete, come, go or change their owner. Not each single write: half a file is none.
+fn changes() -> AddWatchFlags {
+    AddWatchFlags::IN_CLOSE_WRITE
+        | AddWatchFlags::IN_CREATE
+        | AddWatchFlags::IN_DELETE
+        | AddWatchFlags::IN_MOVE
+        | AddWatchFlags::IN_ATTRIB
+        | AddWatchFlags::IN_DELETE_SELF
+        | AddWatchFlags::IN_MOVE_SELF
 }
 
 fn folders(path: &Path) -> Vec<PathBuf> {
