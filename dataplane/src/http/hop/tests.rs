@@ -1,3 +1,5 @@
+//! What a hop adds and takes away, by promise and by attack.
+
 use std::net::Ipv4Addr;
 
 use rebound_api::config::route::HeaderValue;
