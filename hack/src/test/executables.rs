@@ -65,9 +65,9 @@ pub(super) fn build(summary: &mut Summary) -> anyhow::Result<Vec<Package>> {
 
 fn build_one(package: &Described) -> anyhow::Result<Option<Package>> {
     let name = &package.name;
-    say::step(&format!("building the tests of {name} (cargo test --no-run -p {name})"));
+    say::step(&format!("building the tests of {name} (cargo test --no-run --all-features -p {name})"));
     let built = cargo()
-        .args(["test", "--no-run", "-p", name, "--message-format=json-render-diagnostics"])
+        .args(["test", "--no-run", "--all-features", "-p", name, "--message-format=json-render-diagnostics"])
         .stderr(Stdio::inherit())
         .output()?;
     // Programs are built beside the tests that need them; only tests are run.
@@ -143,7 +143,7 @@ pub(super) fn run_doc_tests(packages: &[Package], summary: &mut Summary) -> anyh
         let started = Instant::now();
         let log = Log::create(&format!("{}-doc", package.name))?;
         let mut command = cargo();
-        command.args(["test", "--doc", "-p", &package.name]).stdin(Stdio::null());
+        command.args(["test", "--doc", "--all-features", "-p", &package.name]).stdin(Stdio::null());
         command.stdout(File::create(&log.out)?).stderr(File::create(&log.err)?);
         let ended = Process::start(&mut command)?.wait(checks::CARGO_MAX)?;
         let passed = ended.is_some_and(|status| status.success());
