@@ -48,7 +48,9 @@ goldens! {
     durations_and_sizes
     everything_that_can_be_written
     fsm_v1alpha2
+    metadata_of_the_wrong_form
     mistyped_names
+    names_of_the_object
     neither_target_nor_configuration
     no_retry_on_after_merging
     not_a_policy

@@ -309,10 +309,10 @@ fn leaves(value: &Value) -> Vec<String> {
     fn walk(at: String, value: &Value, found: &mut Vec<String>) {
         match value {
             Value::Object(fields) => {
-                fields.iter().for_each(|(name, it)| walk(format!("{at}/{name}"), it, found))
+                fields.iter().for_each(|(name, it)| walk(format!("{at}/{name}"), it, found));
             }
             Value::Array(items) => {
-                items.iter().enumerate().for_each(|(i, it)| walk(format!("{at}/{i}"), it, found))
+                items.iter().enumerate().for_each(|(i, it)| walk(format!("{at}/{i}"), it, found));
             }
             _ => found.push(at),
         }
@@ -337,6 +337,8 @@ fn leaf() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
     #[test]
     fn every_valid_snapshot_reads_back(snapshot in any_snapshot()) {
         let bytes = encode(&snapshot).expect("valid");

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -9,6 +10,7 @@ use serde_json::Value;
 use super::schema::SCHEMA;
 use super::structure::{Mended, VIOLATIONS_MAX};
 use super::{RetryPolicy, bounds, not_in_effect, order, presence, rules, unions, warnings};
+use crate::name::ObjectKey;
 use crate::policy::policy_rules::PolicyRules;
 use crate::violation::{Reason, Report, Violation};
 
@@ -18,8 +20,8 @@ const FSM_V1ALPHA2: &str = "gateway.flomesh.io/v1alpha2";
 /// What a manifest turned out to be.
 #[derive(Debug, Clone)]
 pub struct Checked {
-    /// The typed object, without its status; values that do not fit the schema are empty. None if the object cannot be
-    /// read at all.
+    /// The typed object, without its status; values that do not fit the schema are empty. None if its metadata cannot be
+    /// read, so that nobody could name it.
     pub policy: Option<RetryPolicy>,
     /// What the policy means; there if and only if there is no violation.
     pub rules: Option<PolicyRules>,
@@ -33,21 +35,25 @@ pub fn check(object: &Value) -> Checked {
     let shape = std::mem::take(&mut mended.violations);
     let mut report = Report::default();
     kind(&mended.object, &mut report.violations);
-    let policy = typed(&mended.object, &mut report.violations);
-    let rules = policy.as_ref().map(|policy| meaning(policy, &mended, &mut report));
+    let metadata = read(&mended.object, "metadata", &mut report.violations);
+    let named = metadata.is_some();
+    let spec = read(&mended.object, "spec", &mut report.violations).unwrap_or_default();
+    let policy = RetryPolicy { metadata: metadata.unwrap_or_default(), spec, status: None };
+    let rules = meaning(&policy, &mended, &mut report);
     report.violations.retain(|violation| !mended.is_stand_in(&violation.path));
     report.warnings.retain(|warning| !mended.is_stand_in(&warning.path));
     report.violations.splice(0..0, shape);
     let mut seen = HashSet::new();
     put_in_order(&mut report.violations, object, &mended, &mut seen);
     put_in_order(&mut report.warnings, object, &mended, &mut seen);
-    Checked { policy, rules: rules.filter(|_| report.is_clean()), report }
+    Checked { policy: named.then_some(policy), rules: report.is_clean().then_some(rules), report }
 }
 
 /// Everything about the values themselves.
 fn meaning(policy: &RetryPolicy, mended: &Mended, report: &mut Report) -> PolicyRules {
     let Report { violations, warnings } = report;
     let spec = &policy.spec;
+    names(policy, violations);
     bounds::check(spec, violations);
     unions::check(&mended.object, violations);
     spec.target_refs_with_paths().for_each(|(path, target)| target.check(&path, violations));
@@ -83,13 +89,18 @@ fn kind(object: &Value, found: &mut Vec<Violation>) {
     }
 }
 
-/// The object as its type. After the shape has been mended, that fails only where the schema says nothing: in
-/// `metadata`.
-fn typed(object: &Value, found: &mut Vec<Violation>) -> Option<RetryPolicy> {
-    let metadata = read(object, "metadata", found)?;
-    Some(RetryPolicy { metadata, spec: read(object, "spec", found)?, status: None })
+/// What the API server asks of every object; in files mode nobody else does.
+fn names(policy: &RetryPolicy, found: &mut Vec<Violation>) {
+    let ObjectMeta { name, namespace, .. } = &policy.metadata;
+    let name = ObjectKey::new("x", name.as_deref().unwrap_or("x")).err().map(|bad| ("metadata.name", bad));
+    let namespace = ObjectKey::new(namespace.as_deref().unwrap_or("x"), "x").err();
+    let namespace = namespace.map(|bad| ("metadata.namespace", bad));
+    let bad = name.into_iter().chain(namespace);
+    found.extend(bad.map(|(path, bad)| Violation::new(path, Reason::Invalid, bad.to_string())));
 }
 
+/// A part of the object as its type. After the shape has been mended, that fails only where the schema says nothing: in
+/// `metadata`.
 fn read<T: DeserializeOwned>(object: &Value, field: &str, found: &mut Vec<Violation>) -> Option<T> {
     let complain = |error: serde_json::Error| {
         found.push(Violation::new(field, Reason::Invalid, error.to_string()));
