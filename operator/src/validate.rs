@@ -13,6 +13,7 @@ mod grant;
 mod hostname;
 mod listener;
 pub mod object;
+mod place;
 mod policy;
 mod route;
 mod rule;

@@ -7,8 +7,9 @@ use rebound_api::crd::gateway::Gateway;
 use rebound_api::name::ObjectKey;
 use rebound_api::violation::Report;
 
+use super::listener;
+use super::place::Place;
 use super::verdict::{ClassVerdict, GatewayVerdict, Refusal};
-use super::{listener, rule};
 use crate::observe::world::{Observed, World};
 
 /// A Gateway of ours and what was found out about its listeners.
@@ -23,7 +24,7 @@ pub(super) fn classes(world: &World) -> Vec<ClassVerdict> {
     let ours = world.classes.iter().filter(|class| class.spec.controller_name == world.controller);
     ours.map(|class| {
         let mut report = Report::default();
-        rule::unread(&mut report, "spec", &class.spec.unread);
+        Place::new(&mut report, "spec").unread(&class.spec.unread);
         ClassVerdict {
             name: class.metadata.name.clone().unwrap_or_default(),
             generation: class.metadata.generation,
@@ -57,9 +58,10 @@ pub(super) fn notes(world: &World) -> Vec<String> {
 /// Everything that is wrong with one Gateway, whatever else exists.
 pub(super) fn report(gateway: &Gateway) -> Report {
     let mut report = Report::default();
-    rule::unread(&mut report, "spec", &gateway.spec.unread);
+    let mut spec = Place::new(&mut report, "spec");
+    spec.unread(&gateway.spec.unread);
     for (index, it) in gateway.spec.listeners.iter().enumerate() {
-        listener::report(&mut report, &format!("spec.listeners[{index}]"), it, &gateway.spec.listeners);
+        listener::report(&mut spec.item("listeners", index), it, &gateway.spec.listeners);
     }
     report
 }

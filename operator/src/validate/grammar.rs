@@ -23,6 +23,10 @@ pub(super) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
+pub(super) fn not_a_field_name(name: &str) -> String {
+    format!("`{name}` is not the name of a header field")
+}
+
 /// RFC 9110 5.5, without the obsolete bytes above 0x7f.
 pub(super) fn is_field_value(text: &str) -> bool {
     text.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b))

@@ -3,10 +3,11 @@
 use rebound_api::crd::condition::Reason;
 use rebound_api::crd::gateway::{Listener, Protocol, RouteGroupKind};
 use rebound_api::crd::parent_ref::GATEWAY_GROUP;
-use rebound_api::violation::{Reason as Mistake, Report, Violation};
+use rebound_api::violation::Reason as Mistake;
 
+use super::grammar;
+use super::place::Place;
 use super::verdict::{ListenerVerdict, Refusal};
-use super::{grammar, rule};
 
 /// The verdict on a listener; `listeners` are all of its Gateway.
 pub(super) fn check(listener: &Listener, listeners: &[Listener]) -> ListenerVerdict {
@@ -22,18 +23,15 @@ pub(super) fn check(listener: &Listener, listeners: &[Listener]) -> ListenerVerd
     }
 }
 
-/// Everything that is wrong with the listener that stands at `path`.
-pub(super) fn report(report: &mut Report, path: &str, listener: &Listener, listeners: &[Listener]) {
+/// Everything that is wrong with the listener at `place`.
+pub(super) fn report(place: &mut Place<'_>, listener: &Listener, listeners: &[Listener]) {
     if let Some((field, message)) = mistake(listener, listeners) {
-        report.violations.push(Violation::new(format!("{path}.{field}"), Mistake::Invalid, message));
+        place.at(field).wrong(message);
     }
     match unsupported(listener) {
-        Some(refusal) => {
-            let path = format!("{path}.protocol");
-            report.warnings.push(Violation::new(path, Mistake::NotInEffect, refusal.message));
-        }
+        Some(refusal) => place.at("protocol").warn(Mistake::NotInEffect, refusal.message),
         // Of a listener that is not served at all no field has an effect.
-        None => rule::unread(report, path, &listener.unread),
+        None => place.unread(&listener.unread),
     }
 }
 

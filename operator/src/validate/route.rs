@@ -4,6 +4,7 @@ use rebound_api::crd::condition::Reason;
 use rebound_api::crd::http_route::{HttpRoute, HttpRouteRule};
 use rebound_api::violation::{Report, Violation};
 
+use super::place::Place;
 use super::rule::{self, Checked};
 use super::verdict::{Refusal, RouteVerdict};
 use super::{AcceptedBackend, AcceptedRoute, AcceptedRule, backend, grammar};
@@ -47,7 +48,7 @@ fn check<'w>(world: &'w World, route: &'w Observed<HttpRoute>) -> CheckedRoute<'
         report.violations.extend_from_slice(&checked.report.violations);
         report.warnings.append(&mut checked.report.warnings);
         if checked.matches_ok && hosts_ok {
-            served |= checked.is_sound();
+            served |= checked.is_sound;
             accepted.push(accept(world, route, &path, rule, checked, &mut unresolved));
         }
     }
@@ -76,7 +77,7 @@ fn accept<'w>(
 ) -> AcceptedRule<'w> {
     let backends = backends(world, route, path, rule, &checked, unresolved);
     // A filter that cannot be carried out must not be skipped: its requests are answered with 500 instead.
-    let is_sound = checked.is_sound();
+    let is_sound = checked.is_sound;
     AcceptedRule {
         matches: &rule.matches,
         filters: if is_sound { &rule.filters } else { &[] },
@@ -116,13 +117,11 @@ fn backends<'w>(
 
 fn head(route: &HttpRoute) -> Report {
     let mut report = Report::default();
-    rule::unread(&mut report, "spec", &route.spec.unread);
+    let mut spec = Place::new(&mut report, "spec");
+    spec.unread(&route.spec.unread);
     for (index, hostname) in route.spec.hostnames.iter().enumerate() {
-        if !grammar::is_hostname(hostname) {
-            let message = format!("`{hostname}` is not a hostname");
-            let path = format!("spec.hostnames[{index}]");
-            report.violations.push(Violation::new(path, rebound_api::violation::Reason::Invalid, message));
-        }
+        let mut place = spec.item("hostnames", index);
+        place.ensure(grammar::is_hostname(hostname), || format!("`{hostname}` is not a hostname"));
     }
     report
 }

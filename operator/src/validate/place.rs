@@ -1,0 +1,65 @@
+//! A place in an object while it is looked at: knows its path, and where to report.
+
+use rebound_api::crd::Unread;
+use rebound_api::violation::{Reason, Report, Violation};
+
+/// A field, such as `spec.rules[0].matches[1]`.
+#[derive(Debug)]
+pub(super) struct Place<'r> {
+    report: &'r mut Report,
+    path: String,
+}
+
+impl<'r> Place<'r> {
+    pub(super) fn new(report: &'r mut Report, path: impl Into<String>) -> Self {
+        Self { report, path: path.into() }
+    }
+
+    /// A field of this one.
+    pub(super) fn at(&mut self, field: &str) -> Place<'_> {
+        Place { path: format!("{}.{field}", self.path), report: self.report }
+    }
+
+    /// An item of a field that is a list.
+    pub(super) fn item(&mut self, field: &str, index: usize) -> Place<'_> {
+        Place { path: format!("{}.{field}[{index}]", self.path), report: self.report }
+    }
+
+    /// The value breaks a rule.
+    pub(super) fn wrong(&mut self, message: impl Into<String>) {
+        self.violation(Reason::Invalid, message);
+    }
+
+    /// The value is not one of those that this build acts on.
+    pub(super) fn unknown(&mut self, value: &str, what: &str) {
+        self.violation(Reason::NotSupported, format!("`{value}` is not {what}"));
+    }
+
+    /// The value breaks a rule unless it `holds`.
+    pub(super) fn ensure(&mut self, holds: bool, message: impl FnOnce() -> String) {
+        if !holds {
+            self.wrong(message());
+        }
+    }
+
+    /// The value is accepted, and the user should know something about it.
+    pub(super) fn warn(&mut self, reason: Reason, message: impl Into<String>) {
+        self.report.warnings.push(Violation::new(&self.path, reason, message));
+    }
+
+    /// Tells about every field that has no effect.
+    pub(super) fn unread(&mut self, fields: &Unread) {
+        for name in fields.keys() {
+            self.at(name).warn(Reason::NotInEffect, format!("`{name}` has no effect in this version"));
+        }
+    }
+
+    /// How much was wrong so far, here and anywhere else in the report.
+    pub(super) fn mistakes(&self) -> usize {
+        self.report.violations.len()
+    }
+
+    fn violation(&mut self, reason: Reason, message: impl Into<String>) {
+        self.report.violations.push(Violation::new(&self.path, reason, message));
+    }
+}
