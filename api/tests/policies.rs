@@ -42,6 +42,7 @@ goldens! {
     a_policy_for_every_port
     a_port_inherits_field_by_field
     a_port_without_any_configuration
+    a_status_of_somebody_else
     bounds_of_every_field
     disabled_keeps_its_ports
     dry_run

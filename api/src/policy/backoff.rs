@@ -86,3 +86,39 @@ impl Backoff {
         self.base.saturating_mul(factor).min(self.max)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backoff(base_s: u64, max_s: u64, multiplier: u32) -> Result<Backoff, &'static str> {
+        Backoff::new(Duration::from_secs(base_s), Duration::from_secs(max_s), multiplier, Jitter::None)
+    }
+
+    fn ceilings(backoff: &Backoff, retries: u32) -> Vec<u64> {
+        (1..=retries).map(|retry| backoff.ceiling(retry).as_secs()).collect()
+    }
+
+    #[test]
+    fn waits_grow_by_the_multiplier_up_to_the_cap() {
+        assert_eq!(ceilings(&backoff(2, 20, 2).unwrap(), 6), [2, 4, 8, 16, 20, 20]);
+        assert_eq!(ceilings(&backoff(1, 100, 10).unwrap(), 4), [1, 10, 100, 100]);
+        assert_eq!(ceilings(&backoff(3, 30, 1).unwrap(), 3), [3, 3, 3]);
+    }
+
+    #[test]
+    fn s42_the_exponent_saturates() {
+        let backoff = backoff(60, 600, 10).unwrap();
+        for retry in [11, 33, 64, 1000, u32::MAX] {
+            assert_eq!(backoff.ceiling(retry), Duration::from_secs(600), "{retry}");
+        }
+        assert_eq!(backoff.ceiling(0), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for (base, max, multiplier) in [(0, 1, 2), (2, 1, 2), (1, 1, 0), (1, 1, 11)] {
+            assert!(backoff(base, max, multiplier).is_err(), "{base} {max} {multiplier}");
+        }
+    }
+}

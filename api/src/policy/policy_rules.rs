@@ -67,3 +67,53 @@ impl Scope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::backoff::Backoff;
+    use crate::policy::retry::{Budget, Mode, Nested, NonIdempotent, REPLAY_DEFAULT_BYTES, RETRIES_DEFAULT};
+    use crate::policy::triggers::Triggers;
+
+    fn rules() -> RetryRules {
+        RetryRules {
+            mode: Mode::Enforce,
+            on: Triggers::default(),
+            retries_max: RETRIES_DEFAULT,
+            backoff: Backoff::default(),
+            per_try_timeout: None,
+            total_timeout: None,
+            non_idempotent: NonIdempotent::UnsentOnly,
+            methods: Vec::new(),
+            replay_max_bytes: REPLAY_DEFAULT_BYTES,
+            avoid_tried: true,
+            nested: Nested::Suppress,
+            attempt_header_request: true,
+            attempt_header_response: false,
+            budget: Some(Budget::default()),
+        }
+    }
+
+    #[test]
+    fn ports_that_are_not_listed_get_nothing() {
+        let policy = PolicyRules::listed([(8080, rules())].into());
+        assert_eq!(policy.for_port(8080), Some(&rules()));
+        assert_eq!(policy.for_port(80), None);
+        assert!(!policy.covers(80));
+        assert_eq!(policy.listed_ports().map(Iterator::collect), Some(vec![8080]));
+    }
+
+    #[test]
+    fn a_policy_without_ports_speaks_about_all() {
+        let policy = PolicyRules::every_port(rules());
+        assert!([1, 80, 65535].iter().all(|port| policy.for_port(*port) == Some(&rules())));
+        assert!(policy.listed_ports().is_none());
+    }
+
+    #[test]
+    fn a_policy_that_is_switched_off_keeps_its_ports_and_retries_nothing() {
+        let policy = PolicyRules::listed([(8080, rules())].into()).disabled();
+        assert_eq!(policy.for_port(8080), None);
+        assert!(policy.covers(8080) && !policy.covers(80) && !policy.is_enabled());
+    }
+}

@@ -114,3 +114,70 @@ impl fmt::Display for StatusSet {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<(u16, u16), BadStatus>) {
+        assert_eq!(parse_range(text), expected, "{text}");
+    }
+
+    #[test]
+    fn codes_classes_and_ranges_are_read() {
+        check("503", Ok((503, 503)));
+        check("4xx", Ok((400, 499)));
+        check("5xx", Ok((500, 599)));
+        check("502-504", Ok((502, 504)));
+        check("400-599", Ok((400, 599)));
+    }
+
+    #[test]
+    fn everything_else_is_refused_by_name() {
+        for text in [
+            "",
+            "5",
+            "50",
+            "0503",
+            "xx5",
+            "5x",
+            "5xxx",
+            "5xx-599",
+            "500-",
+            "-500",
+            "500-502-504",
+            "+50",
+            "5０3",
+        ] {
+            check(text, Err(BadStatus::Form));
+        }
+        check("6xx", Err(BadStatus::NoClass));
+        check("0xx", Err(BadStatus::NoClass));
+        check("2xx", Err(BadStatus::NotAFailure));
+        check("399", Err(BadStatus::NotAFailure));
+        check("399-404", Err(BadStatus::NotAFailure));
+        check("600", Err(BadStatus::TooHigh));
+        check("500-999", Err(BadStatus::TooHigh));
+        check("504-502", Err(BadStatus::Backwards(504, 502)));
+        check("5XX", Err(BadStatus::UpperCase('5')));
+        check("4xX", Err(BadStatus::UpperCase('4')));
+        check("50x", Err(BadStatus::HalfClass(500, 509)));
+    }
+
+    #[test]
+    fn ranges_that_touch_or_overlap_become_one() {
+        let set = StatusSet::from_ranges([(503, 504), (429, 429), (502, 502), (504, 510)]);
+        assert_eq!(set.ranges(), [(429, 429), (502, 510)]);
+        assert_eq!(set.to_string(), "429,502-510");
+        let held: Vec<u16> = (0..=1000).filter(|code| set.contains(*code)).collect();
+        assert_eq!(held, [429, 502, 503, 504, 505, 506, 507, 508, 509, 510]);
+    }
+
+    #[test]
+    fn s24_class_5xx_is_500_to_599_only() {
+        let (low, high) = parse_range("5xx").unwrap();
+        let set = StatusSet::from_ranges([(low, high)]);
+        assert!((0..=u16::MAX).all(|code| set.contains(code) == (500..600).contains(&code)));
+    }
+}

@@ -169,3 +169,42 @@ fn unknown(text: &str) -> String {
     }
     format!("`{text}` is not known{hint}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meaning(items: &[&str]) -> Triggers {
+        Triggers::from_tokens(&parse(items.iter().copied()).unwrap())
+    }
+
+    #[test]
+    fn each_token_switches_on_its_failure_and_no_other() {
+        let nothing = Triggers::default();
+        assert_eq!(meaning(&["reset"]), Triggers { reset: true, ..nothing.clone() });
+        assert_eq!(meaning(&["per-try-timeout"]), Triggers { per_try_timeout: true, ..nothing.clone() });
+        assert_eq!(meaning(&["invalid-response"]), Triggers { invalid_response: true, ..nothing.clone() });
+        assert_eq!(meaning(&["gateway-error"]).statuses.to_string(), "502-504");
+        for unsent in ["connect-failure", "reset-before-request", "refused-stream", "grpc:unavailable"] {
+            assert_eq!(meaning(&[unsent]), nothing, "{unsent}");
+        }
+    }
+
+    #[test]
+    fn class_5xx_implies_the_failures_that_a_proxy_answers_with_5xx() {
+        let triggers = meaning(&["5xx"]);
+        assert!(triggers.reset && triggers.per_try_timeout && !triggers.invalid_response);
+        for narrower in ["500-599", "503", "4xx", "gateway-error"] {
+            let triggers = meaning(&[narrower]);
+            assert!(!triggers.reset && !triggers.per_try_timeout, "{narrower}");
+        }
+    }
+
+    #[test]
+    fn s82_every_bad_item_is_reported_at_once() {
+        let bad = parse(["6xx", "5xx", "abc", "5xx", "503"]).unwrap_err();
+        let found: Vec<_> = bad.iter().map(|bad| (bad.index, bad.reason)).collect();
+        let expected = [(0, Reason::NotSupported), (2, Reason::NotSupported), (3, Reason::Duplicate)];
+        assert_eq!(found, expected);
+    }
+}

@@ -25,52 +25,43 @@ pub struct Checked {
     pub policy: Option<RetryPolicy>,
     /// What the policy means; there if and only if there is no violation.
     pub rules: Option<PolicyRules>,
-    /// Every mistake and every remark, in the order of the document.
+    /// Every mistake and every remark, one for each place, in the order of the document; at most 100 of each.
     pub report: Report,
 }
 
 /// Checks a manifest of kind `RetryPolicy`. Never fails, whatever the manifest holds.
 pub fn check(object: &Value) -> Checked {
-    let mut mended = Mended::new(&without_status(object), &SCHEMA);
-    let shape = std::mem::take(&mut mended.violations);
-    let mut report = Report::default();
-    kind(&mended.object, &mut report.violations);
+    let mended = Mended::new(object, &SCHEMA);
+    let mut report = Report { violations: mended.violations.clone(), warnings: Vec::new() };
     let metadata = read(&mended.object, "metadata", &mut report.violations);
     let named = metadata.is_some();
     let spec = read(&mended.object, "spec", &mut report.violations).unwrap_or_default();
     let policy = RetryPolicy { metadata: metadata.unwrap_or_default(), spec, status: None };
     let rules = meaning(&policy, &mended, &mut report);
-    report.violations.retain(|violation| !mended.is_stand_in(&violation.path));
-    report.warnings.retain(|warning| !mended.is_stand_in(&warning.path));
-    report.violations.splice(0..0, shape);
     let mut seen = HashSet::new();
     put_in_order(&mut report.violations, object, &mended, &mut seen);
     put_in_order(&mut report.warnings, object, &mended, &mut seen);
     Checked { policy: named.then_some(policy), rules: report.is_clean().then_some(rules), report }
 }
 
-/// Everything about the values themselves.
+/// Everything beyond the shape.
 fn meaning(policy: &RetryPolicy, mended: &Mended, report: &mut Report) -> PolicyRules {
-    let Report { violations, warnings } = report;
-    let spec = &policy.spec;
-    names(policy, violations);
-    bounds::check(spec, violations);
-    unions::check(&mended.object, violations);
-    spec.target_refs_with_paths().for_each(|(path, target)| target.check(&path, violations));
-    presence::check(policy, mended, violations);
-    let rules = rules::of_policy(spec, violations);
-    warnings::check(spec, &rules, warnings);
-    not_in_effect::check(spec, warnings);
-    rules
-}
-
-/// Other controllers may have written the status, and its form is theirs.
-fn without_status(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Some(fields) = object.as_object_mut() {
-        fields.retain(|name, _| name != "status");
+    let (spec, mut found) = (&policy.spec, Vec::new());
+    kind(&mended.object, &mut found);
+    names(policy, &mut found);
+    bounds::check(spec, &mut found);
+    unions::check(&mended.object, &mut found);
+    spec.target_refs_with_paths().for_each(|(path, target)| target.check(&path, &mut found));
+    presence::check(policy, mended, &mut found);
+    let rules = rules::of_policy(spec, &mut found);
+    found.retain(|violation| !mended.is_stand_in(&violation.path));
+    report.violations.extend(found);
+    not_in_effect::check(spec, &mut report.warnings);
+    if report.is_clean() {
+        // Arithmetic with values that are wrong would only confuse.
+        warnings::check(spec, &rules, &mut report.warnings);
     }
-    object
+    rules
 }
 
 fn kind(object: &Value, found: &mut Vec<Violation>) {
@@ -92,11 +83,13 @@ fn kind(object: &Value, found: &mut Vec<Violation>) {
 /// What the API server asks of every object; in files mode nobody else does.
 fn names(policy: &RetryPolicy, found: &mut Vec<Violation>) {
     let ObjectMeta { name, namespace, .. } = &policy.metadata;
-    let name = ObjectKey::new("x", name.as_deref().unwrap_or("x")).err().map(|bad| ("metadata.name", bad));
-    let namespace = ObjectKey::new(namespace.as_deref().unwrap_or("x"), "x").err();
-    let namespace = namespace.map(|bad| ("metadata.namespace", bad));
-    let bad = name.into_iter().chain(namespace);
-    found.extend(bad.map(|(path, bad)| Violation::new(path, Reason::Invalid, bad.to_string())));
+    let name = name.as_deref().map(|name| ObjectKey::new("x", name));
+    let namespace = namespace.as_deref().map(|namespace| ObjectKey::new(namespace, "x"));
+    for (path, key) in [("metadata.name", name), ("metadata.namespace", namespace)] {
+        if let Some(Err(bad)) = key {
+            found.push(Violation::new(path, Reason::Invalid, bad.to_string()));
+        }
+    }
 }
 
 /// A part of the object as its type. After the shape has been mended, that fails only where the schema says nothing: in

@@ -21,13 +21,16 @@ pub(super) fn definition() -> CustomResourceDefinition {
     definition
 }
 
-/// The schema of a whole object, with the fields that Kubernetes adds to every kind.
+/// The schema of a whole object, with the fields that Kubernetes adds to every kind. The status is not looked into:
+/// it is for controllers to write, and ours is not the only one.
 pub(super) static SCHEMA: LazyLock<JSONSchemaProps> = LazyLock::new(|| {
     let versions = definition().spec.versions.into_iter();
     let mut root = versions.filter_map(|it| it.schema?.open_api_v3_schema).next().unwrap_or_default();
     let properties = root.properties.get_or_insert_default();
+    let opaque = |type_: &str| JSONSchemaProps { type_: Some(type_.into()), ..Default::default() };
+    properties.insert("status".into(), opaque("object"));
     for (name, type_) in [("apiVersion", "string"), ("kind", "string"), ("metadata", "object")] {
-        properties.insert(name.into(), JSONSchemaProps { type_: Some(type_.into()), ..Default::default() });
+        properties.insert(name.into(), opaque(type_));
         root.required.get_or_insert_default().push(name.into());
     }
     root
