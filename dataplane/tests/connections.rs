@@ -165,6 +165,7 @@ fn a_hostile_answer_never_reaches_the_next_request() {
         assert_eq!(client.get("/first").status, status, "{what}");
         assert_eq!(client.get("/victim").text(), "status 200", "{what}");
         assert_eq!(env.get("/other-victim").text(), "status 200", "{what}");
+        backend.await_ended(1);
     }
 }
 

@@ -80,11 +80,14 @@ fn a_port_is_opened_when_a_snapshot_adds_it_and_closed_when_one_drops_it() {
 
 #[test]
 fn a_port_that_comes_back_at_once_is_served() {
+    const ROUNDS: u64 = 30;
     let backend = Backend::answering([]);
-    let env = TestEnv::start(&with_other_port(serving([backend.address])));
-    for generation in (2..20).step_by(2) {
-        env.publish(&serving([backend.address]).generation(generation));
-        env.publish(&with_other_port(serving([backend.address])).generation(generation + 1));
+    let env = TestEnv::start_with(&with_other_port(serving([backend.address])), &Options { workers: 8 });
+    for round in 1..=ROUNDS {
+        env.write(&encode(&serving([backend.address]).generation(2 * round)).unwrap());
+        // The supervisor has handed it over, the cores have hardly begun with it.
+        env.await_metric_above("gateway_config_reload_total{result=\"success\"}", 2 * round - 1);
+        env.publish(&with_other_port(serving([backend.address])).generation(2 * round + 1));
         assert_eq!(Client::connect(env.address(OTHER_PORT)).get("/").status, 200);
     }
     assert_eq!(env.metric("gateway_config_reload_total{result=\"failure\"}"), 0);

@@ -95,12 +95,19 @@ fn s04_a_connection_that_is_not_made_in_time_is_retried_for_every_method() {
 
 #[test]
 fn s09_a_get_on_a_pooled_connection_that_died_is_rescued_on_a_fresh_one() {
-    let backend = Backend::answering([Step::Status(200), Step::Close]);
+    let slow = || Step::Delay(Duration::from_millis(100));
+    let backend = Backend::answering([slow(), slow(), Step::Close]);
     let env = TestEnv::start(&serving([backend.address]));
-    assert_eq!(env.get("/first").status, 200);
-    assert_eq!(env.get("/second").status, 200);
+    let mut clients = [env.client(), env.client()];
+    clients.iter_mut().for_each(|client| client.write("GET / HTTP/1.1\r\nhost: test\r\n\r\n"));
+    clients.iter_mut().for_each(|client| assert_eq!(client.read_final(false).status, 200));
+    assert_eq!(env.get("/rescued").status, 200);
     let connections: Vec<_> = backend.seen().iter().map(|seen| seen.connection).collect();
-    assert_eq!(connections, [0, 0, 1]);
+    assert_eq!(
+        (connections.len(), connections[2] < 2, connections[3]),
+        (4, true, 2),
+        "not the other pooled one"
+    );
     assert_eq!(env.metric("gateway_retry_attempts_total{reason=\"stale_connection\"}"), 1);
 }
 

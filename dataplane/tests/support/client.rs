@@ -1,5 +1,6 @@
 //! A client that sends what it is told, byte for byte, and reads answers strictly.
 
+use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 
 use super::wire::{Framing, Wire, headers};
@@ -81,6 +82,12 @@ impl Client {
     /// Whether the other side has closed the connection and sent nothing more.
     pub fn is_closed(&mut self) -> bool {
         self.wire.buffer.is_empty() && !self.wire.fill()
+    }
+
+    /// Whether the other side has said that nothing more comes, and has taken all that it was sent: a reset could have
+    /// cost this side the last answer.
+    pub fn is_ended_in_order(&mut self) -> bool {
+        self.wire.buffer.is_empty() && matches!(self.wire.stream.read(&mut [0]), Ok(0))
     }
 
     /// Goes away, as a killed process does.

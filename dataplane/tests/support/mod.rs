@@ -145,6 +145,10 @@ impl TestEnv {
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }
 
+    pub fn await_metric_above(&self, name: &str, floor: u64) {
+        await_that(&format!("{name} is above {floor}"), || self.metric(name) > floor);
+    }
+
     pub fn await_generation(&self, wanted: u64) {
         await_that("the generation is active", || self.generation()["generation"] == wanted);
     }
