@@ -1,9 +1,10 @@
 //! `RetryPolicy` as users write it.
 //!
-//! The types here hold what a manifest says and nothing else: no defaults, no grammar. [`check`] is the one way from
-//! a manifest to rules; the API server's schema, the webhook, the command line and the reconciler all say what it
-//! says. Each kind of mistake has one home: shape in [`structure`], bounds in the garde attributes (which also
-//! make the schema), unions in the CEL rules, everything else in [`rules`].
+//! The types here hold what a manifest says and nothing else: no defaults, no grammar. [`check()`] is the one way from
+//! a manifest to rules; the webhook, the command line and the reconciler all say what it says. Each kind of mistake
+//! has one home: shape in the schema, bounds in the garde attributes (which the schema is made from), unions in the
+//! CEL rules, everything else in `rules` and `presence`. No room for what needs another object: does the Service
+//! exist, is there an older policy.
 
 mod bounds;
 mod check;
@@ -20,7 +21,6 @@ mod unions;
 mod warnings;
 mod wrong_type;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,13 @@ use super::target_ref::{Target, TargetRef};
 use config::{Mode, RetryConfig};
 
 pub use check::{Checked, check};
+pub use schema::definition;
 pub use status::RetryPolicyStatus;
+
+/// The most targets of a policy.
+pub const TARGETS_MAX: usize = 16;
+/// The most ports of a policy.
+pub const PORTS_MAX: usize = 16;
 
 /// How requests to a Service are retried when they fail. Attaches to Services, whole or by port, and holds for every
 /// Gateway that routes to them.
@@ -86,7 +92,7 @@ pub struct RetryPolicySpec {
     pub target_ref: Option<TargetRef>,
     /// Several Services with the same policy. Either this or `targetRef`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(length(min = 1, max = 16), dive)]
+    #[garde(length(min = 1, max = TARGETS_MAX), dive)]
     pub target_refs: Option<Vec<TargetRef>>,
     /// Whether retries are sent (`Enforce`, the default), only decided and counted (`DryRun`), or neither (`Disabled`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,7 +108,7 @@ pub struct RetryPolicySpec {
     pub retry: Option<RetryConfig>,
     /// The ports that the policy is about; ports that are not listed get none. Left out: every port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(length(min = 1, max = 16), dive)]
+    #[garde(length(min = 1, max = PORTS_MAX), dive)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["port"]))]
     pub ports: Option<Vec<RetryPort>>,
 }
@@ -139,11 +145,6 @@ impl RetryPolicy {
         let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
         self.spec.target_refs_with_paths().filter_map(|(_, target)| target.resolve(namespace)).collect()
     }
-}
-
-/// The definition of the kind as it is installed.
-pub fn definition() -> CustomResourceDefinition {
-    schema::definition()
 }
 
 impl RetryPolicySpec {

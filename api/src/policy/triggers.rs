@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::status_set::{self, StatusSet};
-use crate::violation::{Reason, hint};
+use crate::violation::{Reason, hint, nearest};
 
 /// The most items of `retryOn`.
 pub const TOKENS_MAX: usize = 16;
@@ -149,11 +149,10 @@ fn grpc(code: &str) -> Result<Token, String> {
     if let Some(name) = GRPC_CODES.iter().find(|name| **name == code) {
         return Ok(Token::Grpc(name));
     }
-    let by_number = code.parse().ok().and_then(|number: usize| GRPC_CODES.get(number.checked_sub(1)?));
-    let hint = match by_number {
-        Some(name) => format!("; write `{GRPC_PREFIX}{name}`"),
-        None => hint(&code.replace('_', "-"), GRPC_CODES),
-    };
+    let by_number =
+        code.parse().ok().and_then(|number: usize| GRPC_CODES.get(number.checked_sub(1)?).copied());
+    let meant = by_number.or_else(|| nearest(&code.replace('_', "-"), GRPC_CODES));
+    let hint = meant.map_or_else(String::new, |name| format!("; did you mean `{GRPC_PREFIX}{name}`?"));
     Err(format!("`{GRPC_PREFIX}{code}` names no failure of gRPC{hint}"))
 }
 

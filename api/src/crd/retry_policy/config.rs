@@ -1,9 +1,21 @@
 //! The parts of a `RetryConfig`. Every field may be left out: its default is resolved where rules are made, so that
 //! a port can inherit it.
+//!
+//! Bounds stand in the garde attributes, and the schema takes them from there. Only those of the items of a list that
+//! may be absent stand twice, because schemars does not look through two levels of `inner`; a test compares them.
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::policy::backoff::{BASE_MAX, BASE_MIN, MULTIPLIER_MAX};
+use crate::policy::retry::RETRIES_MAX;
+use crate::policy::triggers::TOKENS_MAX;
+
+/// The longest item of `retryOn`; none that means something is nearly as long.
+const TOKEN_MAX_CHARS: usize = 64;
+/// The longest duration: GEP-2257 needs 28.
+const DURATION_MAX_CHARS: usize = 32;
 
 /// What is retried, how often, how far apart and within which limits.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, garde::Validate)]
@@ -14,16 +26,16 @@ pub struct RetryConfig {
     /// `invalid-response`, and gRPC statuses (`grpc:unavailable`). What was never sent is always retried. Required,
     /// here or in the configuration that is inherited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(length(min = 1, max = 16), inner(inner(length(chars, max = 64))))]
-    #[schemars(inner(length(max = 64)))]
+    #[garde(length(min = 1, max = TOKENS_MAX), inner(inner(length(chars, max = TOKEN_MAX_CHARS))))]
+    #[schemars(inner(length(max = TOKEN_MAX_CHARS)))]
     pub retry_on: Option<Vec<String>>,
     /// Retries after the first attempt. Default 3; 0 switches retries off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(range(min = 0, max = 10))]
+    #[garde(range(min = 0, max = i32::from(RETRIES_MAX)))]
     pub num_retries: Option<i32>,
     /// Seconds before the first retry, ahead of jitter; fractions are allowed. Default 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(range(min = 0.001, max = 60.0))]
+    #[garde(range(min = BASE_MIN.as_secs_f64(), max = BASE_MAX.as_secs_f64()))]
     pub backoff_base_interval: Option<f64>,
     /// How the wait grows and how it is spread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,13 +44,13 @@ pub struct RetryConfig {
     /// The longest that one attempt may take, from the choice of an endpoint (so connect and TLS count) to the end of
     /// the response head. A duration such as `2s`; `0s` and left out: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(length(chars, max = 32))]
+    #[garde(length(chars, max = DURATION_MAX_CHARS))]
     #[schemars(extend("example" = "2s"))]
     pub per_try_timeout: Option<String>,
     /// The longest that all attempts and the waits between them may take. A duration such as `15s`; `0s` and left out:
     /// no limit. A lower `timeouts.request` of the route wins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(length(chars, max = 32))]
+    #[garde(length(chars, max = DURATION_MAX_CHARS))]
     #[schemars(extend("example" = "15s"))]
     pub total_timeout: Option<String>,
     /// What is done with a `Retry-After` header of the backend.
@@ -89,12 +101,12 @@ pub struct RetryConfig {
 pub struct BackoffConfig {
     /// No wait is longer. A duration such as `20s`, at least the base interval. Default: ten times the base interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(length(chars, max = 32))]
+    #[garde(length(chars, max = DURATION_MAX_CHARS))]
     #[schemars(extend("example" = "20s"))]
     pub max_interval: Option<String>,
     /// The growth from one retry to the next; 1 keeps the wait constant. Default 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(range(min = 1, max = 10))]
+    #[garde(range(min = 1, max = i32::from(MULTIPLIER_MAX)))]
     pub multiplier: Option<i32>,
     /// How a wait is spread: over all of it (`Full`, the default), over its upper half (`Equal`), not at all (`None`),
     /// or between the base interval and it (`Floor`).
@@ -113,7 +125,7 @@ pub struct RetryAfter {
     pub mode: Option<RetryAfterMode>,
     /// A backend that asks for more is not retried. A duration such as `5s`. Default `30s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(length(chars, max = 32))]
+    #[garde(length(chars, max = DURATION_MAX_CHARS))]
     #[schemars(extend("example" = "5s"))]
     pub max_delay: Option<String>,
     /// The responses whose header counts. Default 429 and 503.
@@ -192,7 +204,7 @@ pub struct RetryBudget {
     pub percent: Option<i32>,
     /// The time over which both are counted, 1s to 1h. Default `10s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(length(chars, max = 32))]
+    #[garde(length(chars, max = DURATION_MAX_CHARS))]
     #[schemars(extend("example" = "10s"))]
     pub interval: Option<String>,
 }
@@ -207,7 +219,7 @@ pub struct RequestRate {
     pub count: Option<i32>,
     /// In which time, 1s to 1h. Default `1s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(length(chars, max = 32))]
+    #[garde(length(chars, max = DURATION_MAX_CHARS))]
     #[schemars(extend("example" = "10s"))]
     pub interval: Option<String>,
 }

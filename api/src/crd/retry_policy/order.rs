@@ -28,3 +28,18 @@ fn child<'a>(node: &'a Value, step: &str) -> Option<(usize, &'a Value)> {
         .enumerate()
         .find_map(|(position, (name, child))| (name == step).then_some((position, child)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn paths_stand_as_the_document_reads_and_what_is_missing_comes_last() {
+        let object = json!({ "a": { "b": [1, { "c": 2 }], "d": 3 }, "e": 4 });
+        let paths =
+            ["a", "a.b", "a.b[0]", "a.b[1]", "a.b[1].c", "a.b[1].x", "a.b[2]", "a.d", "a.x", "e", "x"];
+        let positions: Vec<_> = paths.iter().map(|path| position(&object, path)).collect();
+        assert!(positions.is_sorted(), "{positions:?}");
+    }
+}

@@ -14,7 +14,7 @@ use super::RetryPolicy;
 ///
 /// No field is `nullable`, although the Rust types can be absent: the API server then treats a null as if the field
 /// were not there, also where the schema lists the allowed values.
-pub(super) fn definition() -> CustomResourceDefinition {
+pub fn definition() -> CustomResourceDefinition {
     let mut definition = RetryPolicy::crd();
     let versions = definition.spec.versions.iter_mut();
     versions.filter_map(|it| it.schema.as_mut()?.open_api_v3_schema.as_mut()).for_each(refuse_null);

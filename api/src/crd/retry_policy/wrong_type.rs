@@ -56,17 +56,20 @@ fn allowed(schema: &JSONSchemaProps) -> impl Iterator<Item = &str> {
 
 /// The sentence for a value of another type. Where the value shows what was meant, it says what to write.
 fn wrong(wanted: &str, schema: &JSONSchemaProps, value: &Value) -> String {
-    let kind = match wanted {
+    let meant = meant(wanted, schema, value).map_or_else(String::new, |meant| format!("; {meant}"));
+    format!("is {}; must be {}{meant}", name(value), expected(wanted, schema))
+}
+
+fn expected(wanted: &str, schema: &JSONSchemaProps) -> String {
+    match wanted {
         "object" => "a block of fields".into(),
         "array" => "a list".into(),
         "string" if schema.enum_.is_some() => one_of(schema),
         "string" => "text".into(),
         "integer" => "a whole number".into(),
         "number" => "a number".into(),
-        _ => "true or false".to_owned(),
-    };
-    let meant = meant(wanted, schema, value).map_or_else(String::new, |meant| format!("; {meant}"));
-    format!("is {}; must be {kind}{meant}", name(value))
+        _ => "true or false".into(),
+    }
 }
 
 fn meant(wanted: &str, schema: &JSONSchemaProps, value: &Value) -> Option<String> {
