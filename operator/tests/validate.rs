@@ -166,3 +166,10 @@ fn what_cannot_be_read_or_understood_exits_with_2() {
     assert_eq!(run(["validate", "-o", "xml", "."]).0, 2);
     assert_eq!(run(["controller"]).0, 2);
 }
+
+#[test]
+fn a_file_of_other_bytes_is_told_about() {
+    let folder = Folder::new(&[]);
+    std::fs::write(folder.input().join("image.yaml"), [0xff, 0xd8, 0xff]).unwrap();
+    assert_eq!(validate(&folder), (1, "image.yaml:1: does not parse: it is not UTF-8 text\n".into()));
+}

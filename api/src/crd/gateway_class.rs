@@ -19,6 +19,9 @@ use super::Unread;
 pub struct GatewayClassSpec {
     /// The controller that serves the class, a domain-prefixed path.
     pub controller_name: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// Fields that this build does not act on.
     #[serde(flatten)]
     pub unread: Unread,

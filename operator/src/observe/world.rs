@@ -31,7 +31,8 @@ pub struct World {
     pub policies: Vec<Observed<Value>>,
     pub grants: Vec<Observed<ReferenceGrant>>,
     pub services: BTreeMap<ObjectKey, Service>,
-    pub slices: Vec<Observed<EndpointSlice>>,
+    /// By the Service that they belong to.
+    pub slices: BTreeMap<ObjectKey, Vec<EndpointSlice>>,
     /// Endpoints given by the user; they take the place of those in EndpointSlices.
     pub pinned: BTreeMap<ServicePort, BTreeSet<SocketAddr>>,
     /// The labels of namespaces. A namespace that is not here has only the label of its name.
@@ -49,7 +50,19 @@ pub struct Observed<T> {
     pub object: T,
 }
 
+/// Names the Service that an EndpointSlice belongs to.
+const SERVICE_LABEL: &str = "kubernetes.io/service-name";
+
 impl World {
+    /// Files an EndpointSlice under its Service; one that names none belongs to nobody.
+    pub fn add_slice(&mut self, slice: EndpointSlice) {
+        let service = slice.metadata.labels.as_ref().and_then(|labels| labels.get(SERVICE_LABEL));
+        let namespace = slice.metadata.namespace.as_deref().unwrap_or_default();
+        if let Some(key) = service.and_then(|service| ObjectKey::new(namespace, service).ok()) {
+            self.slices.entry(key).or_default().push(slice);
+        }
+    }
+
     /// Puts everything whose age decides a conflict in order: oldest first, then by namespace and name.
     pub fn sort(&mut self) {
         self.gateways.sort_by(Observed::by_age);

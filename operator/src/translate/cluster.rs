@@ -13,9 +13,6 @@ use super::retry;
 use crate::observe::world::World;
 use crate::validate::Accepted;
 
-/// Names the Service that a slice belongs to.
-const SERVICE_LABEL: &str = "kubernetes.io/service-name";
-
 pub(super) fn cluster(world: &World, accepted: &Accepted<'_>, port: &ServicePort) -> Cluster {
     let policy = accepted.policies.get(port);
     Cluster {
@@ -33,12 +30,8 @@ fn endpoints(world: &World, port: &ServicePort) -> BTreeSet<SocketAddr> {
     let Some(spec) = world.services.get(&port.service).and_then(|it| port_spec(it, port.port)) else {
         return BTreeSet::new();
     };
-    let is_of_service = |labels: &std::collections::BTreeMap<String, String>| {
-        labels.get(SERVICE_LABEL).map(String::as_str) == Some(port.service.name())
-    };
-    let slices = world.slices.iter().filter(|slice| slice.key.namespace() == port.service.namespace());
-    let slices = slices.filter(|it| it.object.metadata.labels.as_ref().is_some_and(is_of_service));
-    slices.flat_map(|slice| addresses(&slice.object, spec)).collect()
+    let slices = world.slices.get(&port.service).into_iter().flatten();
+    slices.flat_map(|slice| addresses(slice, spec)).collect()
 }
 
 fn port_spec(service: &Service, port: u16) -> Option<&PortSpec> {

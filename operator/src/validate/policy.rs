@@ -3,14 +3,14 @@
 mod conflict;
 mod target;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rebound_api::crd::retry_policy::{self, Checked};
-use rebound_api::name::ServicePort;
+use rebound_api::name::{ObjectKey, ServicePort};
 use serde_json::Value;
 
 use super::verdict::{Ancestor, PolicyVerdict, TargetVerdict};
-use super::{Accepted, AcceptedPolicy};
+use super::{Accepted, AcceptedGateway, AcceptedPolicy};
 use crate::observe::world::{Observed, World};
 
 /// Who holds each port, and what every policy is told. The world's order decides: oldest first.
@@ -22,8 +22,11 @@ pub(super) fn policies(world: &World) -> (BTreeMap<ServicePort, AcceptedPolicy>,
 
 /// Tells every policy which Gateways it acts through.
 pub(super) fn ancestors(accepted: &Accepted<'_>, mut verdicts: Vec<PolicyVerdict>) -> Vec<PolicyVerdict> {
+    let reaches: Vec<_> =
+        accepted.gateways.iter().map(|gateway| (gateway, reach(accepted, gateway))).collect();
     for target in verdicts.iter_mut().flat_map(|verdict| &mut verdict.targets) {
-        target.ancestors = accepted.gateways.iter().filter_map(|it| ancestor(accepted, it, target)).collect();
+        let ancestors = reaches.iter().filter_map(|(gateway, reach)| ancestor(&gateway.key, reach, target));
+        target.ancestors = ancestors.collect();
     }
     verdicts
 }
@@ -54,30 +57,33 @@ fn judge(
     }
 }
 
-fn ancestor(
-    accepted: &Accepted<'_>,
-    gateway: &super::AcceptedGateway,
-    target: &TargetVerdict,
-) -> Option<Ancestor> {
-    let is_target = |it: &ServicePort| it.service == target.target.key;
-    let mut ancestor = Ancestor { gateway: gateway.key.clone(), backends: 0, overridden: 0 };
-    for route in routes(accepted, gateway) {
-        for rule in &route.rules {
-            let hits = rule.backends.iter().filter_map(|it| it.target.as_ref()).filter(|it| is_target(it));
-            let hits = hits.filter(|it| target.held.is_empty() || target.held.contains(&it.port)).count();
-            ancestor.backends += hits;
-            ancestor.overridden += if rule.retry.is_some() { hits } else { 0 };
+/// How often the rules of a Gateway lead to each Service port, and how often with a `retry` of their own.
+fn reach(accepted: &Accepted<'_>, gateway: &AcceptedGateway) -> BTreeMap<ServicePort, (usize, usize)> {
+    let attached = gateway.listeners.iter().flat_map(|it| &it.routes).map(|it| it.route);
+    let routes: BTreeSet<usize> = attached.collect();
+    let mut reach = BTreeMap::new();
+    for rule in routes.into_iter().flat_map(|index| &accepted.routes[index].rules) {
+        for port in rule.backends.iter().filter_map(|it| it.target.as_ref()) {
+            let (backends, overridden) = reach.entry(port.clone()).or_insert((0, 0));
+            *backends += 1;
+            *overridden += usize::from(rule.retry.is_some());
         }
     }
-    (ancestor.backends > 0).then_some(ancestor)
+    reach
 }
 
-/// The routes of a Gateway, each once.
-fn routes<'a, 'w>(
-    accepted: &'a Accepted<'w>,
-    gateway: &super::AcceptedGateway,
-) -> impl Iterator<Item = &'a super::AcceptedRoute<'w>> {
-    let attached = gateway.listeners.iter().flat_map(|it| &it.routes).map(|it| it.route);
-    let indices: std::collections::BTreeSet<usize> = attached.collect();
-    indices.into_iter().map(|index| &accepted.routes[index])
+fn ancestor(
+    gateway: &ObjectKey,
+    reach: &BTreeMap<ServicePort, (usize, usize)>,
+    target: &TargetVerdict,
+) -> Option<Ancestor> {
+    let from = ServicePort { service: target.target.key.clone(), port: 0 };
+    let of_service = reach.range(from..).take_while(|(port, _)| port.service == target.target.key);
+    let is_held = |number: u16| target.held.is_empty() || target.held.contains(&number);
+    let mut ancestor = Ancestor { gateway: gateway.clone(), backends: 0, overridden: 0 };
+    for (_, (backends, overridden)) in of_service.filter(|(port, _)| is_held(port.port)) {
+        ancestor.backends += backends;
+        ancestor.overridden += overridden;
+    }
+    (ancestor.backends > 0).then_some(ancestor)
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Namespace, Service, ServicePort as PortSpec, ServiceSpec};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use rebound_api::crd::gateway::Gateway;
 use rebound_api::crd::gateway_class::{GatewayClass, GatewayClassSpec};
@@ -44,7 +43,7 @@ pub(super) fn add(world: &mut World, id: &Id, value: &Value) {
         "GatewayClass" => world.classes.extend(typed::<GatewayClass>(value)),
         "HTTPRoute" => world.routes.extend(observed::<HttpRoute>(value, |it| &it.metadata)),
         "ReferenceGrant" => world.grants.extend(observed::<ReferenceGrant>(value, |it| &it.metadata)),
-        "EndpointSlice" => world.slices.extend(observed::<EndpointSlice>(value, |it| &it.metadata)),
+        "EndpointSlice" => typed(value).into_iter().for_each(|slice| world.add_slice(slice)),
         "RetryPolicy" => {
             let meta = typed::<ObjectMeta>(&value["metadata"]);
             world.policies.extend(meta.and_then(|meta| Observed::new(&meta, value.clone()).ok()));

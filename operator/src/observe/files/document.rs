@@ -84,11 +84,12 @@ impl Lines {
     }
 
     fn below(&self, prefix: &str) -> Self {
-        let inner = |(path, line): (&String, &u64)| {
-            let rest = path.strip_prefix(prefix)?.strip_prefix('.')?;
+        let start = format!("{prefix}.");
+        let inner = self.by_path.range(start.clone()..).map_while(|(path, line)| {
+            let rest = path.strip_prefix(&start)?;
             Some((rest.to_owned(), *line))
-        };
-        Self { first: self.of(prefix), by_path: self.by_path.iter().filter_map(inner).collect() }
+        });
+        Self { first: self.of(prefix), by_path: inner.collect() }
     }
 
     fn record(&mut self, path: String, node: Spanned<Tree>) -> Value {

@@ -1,7 +1,7 @@
 //! From paths to manifests. The only file of this room that touches the disk.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,15 +33,12 @@ pub(super) fn list(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Finding>) {
 
 /// The objects of a file, and those documents in it that are none. Fails as a whole when the file does not parse.
 pub(super) fn manifests(path: &Path, namespace: &str) -> Result<(Vec<Manifest>, Vec<Finding>), Finding> {
-    let text = read(path).map_err(|error| unreadable(path, &error.to_string()))?;
-    let file: Arc<Path> = path.into();
-    let parsed = documents(&text).map_err(|bad| Finding {
-        severity: Severity::Error,
-        file: path.into(),
-        line: bad.line,
-        path: String::new(),
-        message: format!("does not parse: {}", bad.message),
+    let text = read(path).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => unparsable(path, 1, "it is not UTF-8 text"),
+        _ => unreadable(path, &error.to_string()),
     })?;
+    let file: Arc<Path> = path.into();
+    let parsed = documents(&text).map_err(|bad| unparsable(path, bad.line, &bad.message))?;
     let mut manifests = Vec::new();
     let mut findings = Vec::new();
     for document in parsed.into_iter().flat_map(Document::flatten) {
@@ -77,6 +74,16 @@ fn read(path: &Path) -> std::io::Result<String> {
         return Err(std::io::Error::other(format!("the file has more than {FILE_MAX_BYTES} bytes")));
     }
     Ok(text)
+}
+
+fn unparsable(path: &Path, line: u64, message: &str) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        file: path.into(),
+        line,
+        path: String::new(),
+        message: format!("does not parse: {message}"),
+    }
 }
 
 fn unreadable(path: &Path, message: &str) -> Finding {
