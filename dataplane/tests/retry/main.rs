@@ -2,6 +2,7 @@
 
 mod answers;
 mod budget;
+mod chaos;
 mod counting;
 mod deadlines;
 mod endpoints;

@@ -40,6 +40,8 @@ pub enum Step {
     Delay(Duration),
     /// Sends 100, reads the body, answers with 200.
     Continue,
+    /// Answers with the value of the request's `x-id`.
+    Echo,
     /// Answers with the digest of the body, which is not kept.
     Digest,
     /// Answers with a payload of so many bytes.
@@ -232,7 +234,7 @@ fn serve(shared: &Shared, connection: usize, stream: TcpStream) -> Option<()> {
             });
             shared.seen.lock().unwrap()[number].trailers = trailers;
         }
-        let going_on = act(shared, step, digest, &mut wire);
+        let going_on = act(shared, step, &head, digest, &mut wire);
         shared.done.fetch_add(1, Ordering::SeqCst);
         going_on?;
     }
@@ -246,7 +248,7 @@ fn request_framing(head: &str) -> Framing {
 }
 
 /// None: the connection has ended.
-fn act(shared: &Shared, step: Step, digest: Digest, wire: &mut Wire) -> Option<()> {
+fn act(shared: &Shared, step: Step, head: &str, digest: Digest, wire: &mut Wire) -> Option<()> {
     match step {
         Step::Status(status) => wire.write(&response(status, &format!("status {status}"))),
         Step::Raw(bytes) => wire.write(&bytes),
@@ -284,6 +286,7 @@ fn act(shared: &Shared, step: Step, digest: Digest, wire: &mut Wire) -> Option<(
             wire.write(&ok("late"))
         }
         Step::Continue => wire.write(&ok("continued")),
+        Step::Echo => wire.write(&ok(header(head, "x-id").unwrap())),
         Step::Digest => wire.write(&ok(&digest.finish())),
         Step::Payload(length) => {
             wire.write(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").as_bytes())?;
