@@ -131,7 +131,7 @@ impl Supervisor {
     /// A configuration that cannot be served leaves the last good one in use; when there is none, there is nothing to
     /// wait for but an address, and that deserves to be told at once.
     fn load(&mut self, loaded: Result<Snapshot, LoadError>) -> Result<(), Fatal> {
-        let first = self.metrics.generation().0 == 0;
+        let first = !self.publisher.has_published();
         let published = match loaded {
             Ok(snapshot) => {
                 let generation = snapshot.generation;
@@ -294,6 +294,7 @@ mod tests {
     use super::*;
 
     /// Panics when it has a message, but for the order to end.
+    #[expect(clippy::needless_pass_by_value, reason = "the type says so")]
     fn fragile(
         _: usize,
         _: Choice,
@@ -305,6 +306,12 @@ mod tests {
             Ok(Message::Drain) | Err(_) => Ok(()),
             Ok(Message::Update(_)) => panic!("injected"),
         }
+    }
+
+    /// Takes up nothing that it is given.
+    fn idle(_: usize, _: Choice, _: Arc<Metrics>, mailbox: &flume::Receiver<Message>) -> io::Result<()> {
+        while let Ok(Message::Update(_)) = mailbox.recv() {}
+        Ok(())
     }
 
     fn supervisor(run_core: RunCore, cores: usize) -> (Supervisor, flume::Receiver<Event>) {
@@ -331,6 +338,25 @@ mod tests {
             routes: vec![],
             clusters: vec![],
         }
+    }
+
+    #[test]
+    fn s89_an_address_that_is_taken_is_fatal_for_the_first_configuration_alone() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut conflicting = empty_snapshot();
+        conflicting.listeners.push(rebound_api::config::listener::Listener {
+            name: "http".into(),
+            port: taken.local_addr().unwrap().port(),
+            protocol: rebound_api::config::listener::Protocol::Http,
+            hostname: None,
+            routes: vec![],
+        });
+        let (mut second, _inbox) = supervisor(idle, 1);
+        second.load(Ok(empty_snapshot())).unwrap();
+        second.load(Ok(conflicting.clone())).unwrap();
+        assert_eq!((second.metrics.reloads_good.load(), second.metrics.reloads_bad.load()), (1, 1));
+        let (mut first, _inbox) = supervisor(idle, 1);
+        assert!(matches!(first.load(Ok(conflicting)), Err(Fatal::Publish(PublishError::Bind { .. }))));
     }
 
     #[test]

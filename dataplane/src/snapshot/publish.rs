@@ -54,6 +54,11 @@ impl Publisher {
         Self { bind, plan: None, ports: BTreeSet::new(), given_up: BTreeSet::new(), cores: vec![None; cores] }
     }
 
+    /// Whether the cores have been given a plan, even if they have not taken it up yet.
+    pub fn has_published(&self) -> bool {
+        self.plan.is_some()
+    }
+
     /// Compiles and publishes. Returns the addresses that are new.
     pub fn publish(&mut self, snapshot: Snapshot) -> Result<Vec<SocketAddr>, PublishError> {
         let plan = Arc::new(Plan::compile(snapshot, self.plan.as_deref(), clock::now())?);
