@@ -7,9 +7,9 @@ pub mod script;
 mod serve;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
 use anyhow::Context;
@@ -38,14 +38,15 @@ impl Backend {
     /// # Errors
     /// When the port is taken or the thread cannot be started.
     pub fn start(port: u16, seed: u64) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).context("bind the scripted backend")?;
-        let address = listener.local_addr()?;
+        let (bound, address) = mpsc::channel();
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
         let thread = thread::Builder::new()
             .name("backend".to_owned())
-            .spawn(move || serve::run(listener, &shared, seed))
+            .spawn(move || serve::run(port, seed, &shared, &bound))
             .context("start the scripted backend")?;
+        let address =
+            address.recv().context("the scripted backend ended")?.context("bind the scripted backend")?;
         Ok(Self { address, state, thread: Some(thread) })
     }
 

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 
 use crate::say;
 
-/// How long a child may take to leave after SIGTERM.
+/// How long a child may take to leave after SIGTERM: it may have children of its own to wait for.
 pub const LEAVE_MAX: Duration = Duration::from_secs(10);
 
 struct Owned {
@@ -29,6 +29,17 @@ struct Owned {
 static OWNED: Mutex<Owned> = Mutex::new(Owned { groups: Vec::new(), folders: Vec::new() });
 
 fn owned() -> MutexGuard<'static, Owned> {
+    static SIGNALS: Once = Once::new();
+    // Whoever owns something must not be ended without a word: also a test executable, whose main is not ours.
+    SIGNALS.call_once(|| {
+        let handled = ctrlc::set_handler(|| {
+            say::warn("stopped by a signal");
+            leave(130)
+        });
+        if let Err(error) = handled {
+            say::warn(&format!("signals end this process before it can clean up: {error}"));
+        }
+    });
     OWNED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -133,18 +144,6 @@ impl Drop for Folder {
     }
 }
 
-/// Leaves through [`leave`] on SIGINT, SIGTERM and SIGHUP.
-///
-/// # Errors
-/// When the handler cannot be set.
-pub fn on_signals() -> anyhow::Result<()> {
-    ctrlc::set_handler(|| {
-        say::warn("stopped by a signal");
-        leave(130)
-    })
-    .context("handle signals")
-}
-
 /// Leaves through [`leave`] when `limit` has passed, whatever the verb is doing then. Dropping it calls that off.
 #[derive(Debug)]
 pub struct Deadline {
@@ -182,8 +181,7 @@ fn leave(code: i32) -> ! {
     for group in &owned.groups {
         signal(*group, Signal::SIGTERM);
     }
-    // The children have no one left to wait for them here; a second is what a laptop needs to close its listeners.
-    let deadline = Instant::now() + Duration::from_secs(1);
+    let deadline = Instant::now() + LEAVE_MAX;
     while owned.groups.iter().any(|group| !has_left(*group)) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(10));
     }

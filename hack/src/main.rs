@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hack::{backend, bench, cleanup, demo, deny_io_uring, generate, promises, repro, say, test, tidy};
+use hack::{backend, bench, demo, deny_io_uring, generate, promises, repro, say, test, tidy};
 
 /// The scripts of the project. A newcomer needs `demo` and `test`.
 #[derive(Debug, Parser)]
@@ -48,7 +48,6 @@ fn main() -> ExitCode {
 }
 
 fn run(verb: Verb) -> anyhow::Result<ExitCode> {
-    cleanup::on_signals()?;
     match verb {
         Verb::Demo(args) => demo::run(&args),
         Verb::Test(args) => test::run(&args),

@@ -4,11 +4,13 @@
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
-use std::net::TcpListener as StdListener;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -16,7 +18,7 @@ use http::header::CONNECTION;
 use http::{HeaderMap, Version};
 use monoio::io::sink::SinkExt as _;
 use monoio::io::stream::Stream as _;
-use monoio::net::{TcpListener, TcpStream};
+use monoio::net::{ListenerOpts, TcpListener, TcpStream};
 use monoio_http::common::body::HttpBody;
 use monoio_http::common::request::RequestHead;
 use monoio_http::common::response::Response;
@@ -33,19 +35,26 @@ struct Server {
     dice: RefCell<fastrand::Rng>,
 }
 
-/// Serves until the owner says stop.
-pub(super) fn run(listener: StdListener, state: &Arc<State>, seed: u64) {
+/// Serves until the owner says stop; first tells where, or why not.
+pub(super) fn run(port: u16, seed: u64, state: &Arc<State>, bound: &Sender<io::Result<SocketAddr>>) {
     let server =
         Rc::new(Server { state: Arc::clone(state), dice: RefCell::new(fastrand::Rng::with_seed(seed)) });
     let runtime = monoio::RuntimeBuilder::<monoio::FusionDriver>::new().enable_timer().build();
-    let served = runtime.map(|mut runtime| runtime.block_on(accept(listener, server)));
+    let served = runtime.map(|mut runtime| runtime.block_on(accept(port, server, bound)));
     if let Err(error) | Ok(Err(error)) = served {
         say::warn(&format!("the scripted backend stopped: {error}"));
     }
 }
 
-async fn accept(listener: StdListener, server: Rc<Server>) -> std::io::Result<()> {
-    let listener = TcpListener::from_std(listener)?;
+/// Binds within the runtime: only it knows whether its driver wants the socket to block.
+async fn accept(port: u16, server: Rc<Server>, bound: &Sender<io::Result<SocketAddr>>) -> io::Result<()> {
+    let options = ListenerOpts::new().reuse_port(false);
+    let listener = match TcpListener::bind_with_config((Ipv4Addr::LOCALHOST, port), &options) {
+        Ok(listener) => listener,
+        // Whoever asked for it is told, and reports it.
+        Err(error) => return bound.send(Err(error)).map_err(io::Error::other),
+    };
+    bound.send(listener.local_addr()).map_err(io::Error::other)?;
     loop {
         let (stream, _) = listener.accept().await?;
         if server.state.stopping.load(Ordering::Relaxed) {

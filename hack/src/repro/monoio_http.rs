@@ -3,6 +3,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
+use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -125,19 +126,20 @@ fn interim_answer() -> anyhow::Result<Finding> {
 
 /// A server as the examples of monoio-http build it; its thread ends only by a panic.
 fn server() -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
-    let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let address = listener.local_addr()?;
+    let (bound, address) = mpsc::channel();
     let run = move || {
         let runtime = monoio::RuntimeBuilder::<monoio::FusionDriver>::new().enable_timer().build();
         let Ok(mut runtime) = runtime else { return };
-        runtime.block_on(accept(listener));
+        runtime.block_on(accept(&bound));
     };
     let worker = thread::Builder::new().name("monoio-http worker".to_owned()).spawn(run)?;
-    Ok((address, worker))
+    Ok((address.recv().context("the server did not start")?, worker))
 }
 
-async fn accept(listener: StdListener) {
-    let Ok(listener) = TcpListener::from_std(listener) else { return };
+/// Binds within the runtime: only it knows whether its driver wants the socket to block.
+async fn accept(bound: &Sender<SocketAddr>) {
+    let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)) else { return };
+    let Ok(()) = listener.local_addr().map_or(Ok(()), |address| bound.send(address)) else { return };
     while let Ok((stream, _)) = listener.accept().await {
         monoio::spawn(connection(stream));
     }
