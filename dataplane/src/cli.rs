@@ -24,6 +24,9 @@ pub struct Cli {
     /// The kernel interface: io_uring where it is allowed, else epoll.
     #[arg(long, env = "REBOUND_DRIVER", value_enum, default_value_t)]
     pub driver: Choice,
+    /// Drain when the process that started this one dies, so that no proxy outlives `rebound-operator run`.
+    #[arg(long, hide = true)]
+    pub exit_with_parent: bool,
     /// What to log, as in RUST_LOG: `debug`, or `info,rebound_dataplane::snapshot=debug`.
     #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use rebound_api::config::Snapshot;
@@ -88,6 +89,9 @@ pub fn run(cli: &Cli) -> Result<(), Fatal> {
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
     signals.thread_block().map_err(|error| system("block signals", error.into()))?;
     raise_descriptor_limit();
+    if cli.exit_with_parent {
+        set_pdeathsig(Signal::SIGTERM).map_err(|error| system("ask for the parent's death", error.into()))?;
+    }
     let (events, inbox) = flume::unbounded();
     let workers = cli.workers.map_or_else(available_cores, usize::from);
     let metrics = Arc::new(Metrics::new(workers));

@@ -11,6 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::backend::Backend;
 use crate::cleanup::{Folder, Process};
@@ -154,6 +156,15 @@ impl Rig {
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Ends the operator as an out-of-memory kill would: without a chance to end its data plane.
+    ///
+    /// # Errors
+    /// When it has ended before.
+    pub fn kill_operator(&self) -> anyhow::Result<()> {
+        let operator = Pid::from_raw(i32::try_from(self.operator.id())?);
+        Ok(kill(operator, Signal::SIGKILL)?)
     }
 
     fn await_ready(&mut self) -> anyhow::Result<()> {

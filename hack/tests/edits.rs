@@ -1,6 +1,7 @@
 //! Edits of manifests on a running proxy: what takes effect when, what a mistake changes (nothing), what is lost (nothing).
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -123,4 +124,11 @@ fn an_edit_is_in_effect_long_before_a_user_looks() {
     rig.await_generation_after(before).unwrap();
     // A debug build beside other tests; the promised 100 ms are measured by `cargo xtask bench reload`.
     assert!(renamed.elapsed() < Duration::from_secs(5), "{:?}", renamed.elapsed());
+}
+
+#[test]
+fn an_operator_that_is_killed_leaves_no_data_plane_behind() {
+    let rig = rig();
+    rig.kill_operator().unwrap();
+    poll(CHANGE_MAX, || TcpStream::connect(rig.address()).is_err().then_some(())).expect("still listening");
 }

@@ -89,6 +89,8 @@ impl Fleet {
         command.arg("--snapshot").arg(snapshot);
         command.arg("--bind").arg(self.program.bind.to_string());
         command.arg("--admin").arg(admin.to_string());
+        // However this process ends: an orphan would hold the ports of the next one.
+        command.arg("--exit-with-parent");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(keep(gateway.clone(), command, stopped));

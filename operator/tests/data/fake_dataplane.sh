@@ -6,6 +6,7 @@ while [ $# -gt 0 ]; do
     --snapshot) snapshot=$2 ;;
     --bind) bind=$2 ;;
     --admin) admin=$2 ;;
+    --exit-with-parent) shift; continue ;;
   esac
   shift 2
 done
