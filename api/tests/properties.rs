@@ -159,6 +159,20 @@ fn assert_consistent(manifest: &Value) {
     ports.iter().filter_map(|port| rules.for_port(*port)).for_each(assert_sound);
 }
 
+#[test]
+fn a_huge_manifest_is_refused_in_few_words() {
+    const MANY: usize = 100_000;
+    let mut manifest = full();
+    manifest["spec"]["ports"] = vec![json!({ "port": "x", "config": { "retryOn": ["6xx"] } }); MANY].into();
+    manifest["spec"]["mode"] = "é".repeat(MANY).into();
+    for number in 0..MANY {
+        manifest["spec"][format!("targetRef{number}")] = json!({ "retryOn": [] });
+    }
+    let report = check(&manifest).report;
+    assert!((1..=100).contains(&report.violations.len()), "{}", report.violations.len());
+    assert_consistent(&manifest);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
 

@@ -6,6 +6,7 @@
 
 mod backoff;
 mod budget;
+mod dormant;
 mod limits;
 
 use std::collections::BTreeMap;
@@ -52,6 +53,7 @@ pub(super) fn tokens(layers: &Layers<'_>, found: &mut Vec<Violation>) -> Vec<Tok
 }
 
 fn of_scope(spec: &RetryPolicySpec, layers: &Layers<'_>, found: &mut Vec<Violation>) -> RetryRules {
+    dormant::check(layers, found);
     let (per_try_timeout, total_timeout) = limits::timeouts(layers, found);
     let retries = layers.value(|config| config.num_retries);
     RetryRules {

@@ -88,6 +88,9 @@ impl Mended {
         fields: &Map<String, Value>,
         name: &str,
     ) -> Option<(String, Value)> {
+        if self.is_full() {
+            return None;
+        }
         let at = join(path, name);
         let known = || schema.properties.iter().flatten().map(|(name, _)| name.as_str());
         let hint = match hint(name, known()) {
@@ -118,9 +121,13 @@ impl Mended {
     }
 
     fn complain(&mut self, path: &str, reason: Reason, message: String) {
-        if self.violations.len() < VIOLATIONS_MAX {
+        if !self.is_full() {
             self.violations.push(Violation::new(path, reason, message));
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.violations.len() >= VIOLATIONS_MAX
     }
 }
 

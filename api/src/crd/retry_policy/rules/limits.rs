@@ -44,7 +44,7 @@ pub(super) fn methods(layers: &Layers<'_>, found: &mut Vec<Violation>) -> Vec<St
                 Reason::Duplicate,
                 format!("`{method}` stands in the list twice"),
             ));
-        } else if !method.bytes().all(is_token_byte) {
+        } else if !is_token(method) {
             found.push(Violation::new(path, Reason::Invalid, format!("`{method}` is not a method")));
         }
     }
@@ -72,7 +72,7 @@ pub(super) fn replay(layers: &Layers<'_>, found: &mut Vec<Violation>) -> u32 {
     REPLAY_DEFAULT_BYTES
 }
 
-/// RFC 9110 5.6.2.
-fn is_token_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
+/// RFC 9110 5.6.2; the schema has seen to it that the text is not empty.
+pub(super) fn is_token(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
