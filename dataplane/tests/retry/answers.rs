@@ -10,7 +10,7 @@ use crate::support::snapshot::{Verbs, retrying, serving};
 
 /// Long enough that a discarded answer is drained meanwhile.
 fn after_a_wait(retries_max: u8) -> Retry {
-    let backoff = Backoff { base_us: 100_000, max_us: 100_000, multiplier: 1, jitter: Jitter::None };
+    let backoff = Backoff { base_us: 200_000, max_us: 200_000, multiplier: 1, jitter: Jitter::None };
     Retry { backoff, ..retrying(retries_max) }
 }
 
@@ -191,11 +191,11 @@ fn s26_answers_of_the_gateway_are_not_retried() {
 #[test]
 fn s43_a_slow_body_of_a_discarded_answer_does_not_delay_the_retry() {
     let head = b"HTTP/1.1 503 X\r\ncontent-length: 4\r\n\r\n".to_vec();
-    let slow = vec![(Duration::ZERO, head), (Duration::from_millis(1_500), b"late".to_vec())];
+    let slow = vec![(Duration::ZERO, head), (Duration::from_millis(1_900), b"late".to_vec())];
     let backend = Backend::answering([Step::Slowly(slow)]);
     let env = TestEnv::start(&serving([backend.address]).retried(after_a_wait(1)));
     assert_eq!(env.get("/").status, 200);
     let seen = backend.seen();
     let gap = seen[1].at - seen[0].at;
-    assert!(gap >= Duration::from_millis(100) && gap < Duration::from_millis(1_200), "{gap:?}");
+    assert!(gap >= Duration::from_millis(200) && gap < Duration::from_millis(1_800), "{gap:?}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rebound_api::config::Snapshot;
 use rebound_api::config::retry::{Backoff, Jitter, Retry};
 
-use crate::support::backend::{Backend, Step};
+use crate::support::backend::{Backend, Step, unreachable};
 use crate::support::client::Response;
 use crate::support::snapshot::{Verbs, retrying, serving};
 use crate::support::{TestEnv, await_that, timed};
@@ -104,6 +104,22 @@ fn s34_an_attempt_limit_counts_while_the_client_is_slow_with_its_body() {
 }
 
 #[test]
+fn s20_s34_the_attempt_timeout_of_a_route_needs_no_policy() {
+    let backend = Backend::always(Step::Hang);
+    let env = TestEnv::start(&serving([backend.address]).attempt_timeout(100));
+    assert_eq!(ends_soon(100, || env.get("/")).status, 504);
+    assert_eq!(backend.attempts(), 1);
+}
+
+#[test]
+fn s34_connecting_counts_as_well() {
+    let rules = Retry { per_try_timeout_ms: Some(100), ..retrying(0) };
+    let env = TestEnv::start(&serving([unreachable()]).retried(rules));
+    assert!(ends_soon(200, || env.get("/")).status >= 500);
+    assert_eq!(env.metric("gateway_attempts_total"), 2, "the second is the free one");
+}
+
+#[test]
 fn s34_a_policy_does_not_limit_the_body_of_an_answer() {
     let slow = vec![
         (Duration::ZERO, b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n".to_vec()),
@@ -161,7 +177,7 @@ fn s37_a_client_that_goes_away_ends_the_attempt_in_flight() {
 #[test]
 fn s37_a_client_that_goes_away_ends_a_pending_wait() {
     let backend = Backend::always(Step::Status(503));
-    let backoff = Backoff { base_us: 600_000, max_us: 600_000, multiplier: 1, jitter: Jitter::None };
+    let backoff = Backoff { base_us: 1_500_000, max_us: 1_500_000, multiplier: 1, jitter: Jitter::None };
     let env = TestEnv::start(&serving([backend.address]).retried(Retry { backoff, ..retrying(5) }));
     let mut client = env.client();
     client.write("GET / HTTP/1.1\r\nhost: test\r\n\r\n");
@@ -169,7 +185,7 @@ fn s37_a_client_that_goes_away_ends_a_pending_wait() {
     client.vanish();
     env.await_metric("gateway_requests_abandoned_total", 1);
     let first = backend.seen()[0].at;
-    await_that("the time of the retry has passed", || first.elapsed() > Duration::from_millis(700));
+    await_that("the time of the retry has passed", || first.elapsed() > Duration::from_millis(1_600));
     assert_eq!(backend.attempts(), 1);
 }
 

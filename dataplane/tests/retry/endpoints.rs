@@ -8,7 +8,7 @@ use crate::support::TestEnv;
 use crate::support::backend::{Backend, Step};
 use crate::support::snapshot::{Verbs, retrying, rule, serving};
 
-const LONG: Duration = Duration::from_millis(400);
+const LONG: Duration = Duration::from_secs(1);
 
 /// One retry after [`LONG`].
 fn after_long() -> Retry {

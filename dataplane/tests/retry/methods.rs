@@ -95,7 +95,7 @@ fn s04_a_connection_that_is_not_made_in_time_is_retried_for_every_method() {
 
 #[test]
 fn s09_a_get_on_a_pooled_connection_that_died_is_rescued_on_a_fresh_one() {
-    let slow = || Step::Delay(Duration::from_millis(100));
+    let slow = || Step::Delay(Duration::from_millis(400));
     let backend = Backend::answering([slow(), slow(), Step::Close]);
     let env = TestEnv::start(&serving([backend.address]));
     let mut clients = [env.client(), env.client()];
