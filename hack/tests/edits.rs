@@ -1,5 +1,5 @@
 //! Edits of manifests on a running proxy: what takes effect when, what a mistake changes (nothing), what is lost (nothing).
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::TcpStream;
 use std::thread;
