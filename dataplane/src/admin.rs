@@ -21,6 +21,9 @@ const CONNECTIONS_MAX: usize = 32;
 /// A client that is slower than this is disconnected.
 const IO_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// After a failed accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
 /// What the supervisor knows and probes ask for.
 #[derive(Debug, Default)]
 pub struct Health {
@@ -69,8 +72,11 @@ pub fn start(address: SocketAddr, metrics: Arc<Metrics>, health: Arc<Health>) ->
 fn serve(listener: &TcpListener, metrics: &Arc<Metrics>, health: &Arc<Health>) {
     let open = Arc::new(AtomicUsize::new(0));
     for stream in listener.incoming() {
-        // A failed accept concerns one client; the loop never ends for it.
-        let Ok(stream) = stream else { continue };
+        let Ok(stream) = stream else {
+            // Out of descriptors, mostly: nothing that spinning would mend.
+            thread::park_timeout(ACCEPT_PAUSE);
+            continue;
+        };
         if open.load(Ordering::Relaxed) >= CONNECTIONS_MAX {
             continue;
         }

@@ -2,9 +2,11 @@
 
 mod support;
 
+use std::time::Duration;
+
 use support::backend::{Backend, Step};
 use support::snapshot::{Verbs, retrying, serving};
-use support::{Options, TestEnv, timed};
+use support::{Options, TestEnv, await_that, timed};
 
 /// What is refused, and how.
 fn malformed() -> Vec<(Vec<u8>, u16)> {
@@ -110,13 +112,33 @@ fn a_head_that_trickles_in_is_given_up_after_its_time() {
 fn a_flood_of_connections_without_a_request_costs_little() {
     const CONNECTIONS: usize = 400;
     let backend = Backend::answering([]);
-    let env = TestEnv::start_with(&serving([backend.address]), &Options { workers: 2 });
+    let env = TestEnv::start_with(&serving([backend.address]), &Options { workers: 2, ..Options::default() });
     let idle: Vec<_> = (0..CONNECTIONS).map(|_| env.client()).collect();
     env.await_metric("gateway_connections{side=\"client\"}", CONNECTIONS as u64);
     assert_eq!(env.get("/").status, 200);
     assert!(env.memory_peak() < 48 * 1024 * 1024, "{}", env.memory_peak());
     drop(idle);
     env.await_metric("gateway_connections{side=\"client\"}", 0);
+}
+
+#[test]
+fn without_a_descriptor_left_those_who_are_connected_are_served_and_later_the_others() {
+    const FILES: u32 = 64;
+    let backend = Backend::answering([]);
+    let env = TestEnv::start_with(
+        &serving([backend.address]),
+        &Options { files_max: Some(FILES), ..Options::default() },
+    );
+    let mut kept = env.client();
+    assert_eq!(kept.get("/").status, 200);
+    let flood: Vec<_> = (0..FILES).map(|_| env.client()).collect();
+    await_that("no descriptor is left", || env.open_files() >= FILES as usize);
+    let probe = env.admin_client();
+    assert!(env.processor_time_over(Duration::from_millis(500)) < Duration::from_millis(200), "it spins");
+    assert_eq!(kept.get("/").status, 200);
+    drop((flood, probe));
+    env.await_metric("gateway_connections{side=\"client\"}", 1);
+    assert_eq!(env.get("/").status, 200);
 }
 
 #[test]

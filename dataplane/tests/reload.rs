@@ -44,7 +44,7 @@ fn no_request_fails_while_snapshots_are_replaced_and_ports_come_and_go() {
         let snapshot = serving([backend.address]).generation(generation);
         if generation.is_multiple_of(2) { with_other_port(snapshot) } else { snapshot }
     };
-    let env = TestEnv::start_with(&snapshot(1), &Options { workers: 2 });
+    let env = TestEnv::start_with(&snapshot(1), &Options { workers: 2, ..Options::default() });
     let stop = AtomicBool::new(false);
     let asked = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -82,7 +82,10 @@ fn a_port_is_opened_when_a_snapshot_adds_it_and_closed_when_one_drops_it() {
 fn a_port_that_comes_back_at_once_is_served() {
     const ROUNDS: u64 = 30;
     let backend = Backend::answering([]);
-    let env = TestEnv::start_with(&with_other_port(serving([backend.address])), &Options { workers: 8 });
+    let env = TestEnv::start_with(
+        &with_other_port(serving([backend.address])),
+        &Options { workers: 8, ..Options::default() },
+    );
     for round in 1..=ROUNDS {
         env.write(&encode(&serving([backend.address]).generation(2 * round)).unwrap());
         // The supervisor has handed it over, the cores have hardly begun with it.

@@ -45,7 +45,8 @@ fn s50_s53_retries_are_a_share_of_the_original_requests() {
 #[test]
 fn s55_the_budget_is_one_for_all_cores() {
     let backend = Backend::always(Step::Status(503));
-    let env = TestEnv::start_with(&failing(&backend, budget(0, 8)), &Options { workers: 4 });
+    let env =
+        TestEnv::start_with(&failing(&backend, budget(0, 8)), &Options { workers: 4, ..Options::default() });
     (0..40).for_each(|_| drop(env.get("/")));
     assert_eq!(backend.attempts(), 40 + 8);
 }

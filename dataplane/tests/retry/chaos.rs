@@ -57,7 +57,10 @@ fn s01_s29_whatever_happens_answers_belong_to_their_requests_and_posts_are_sent_
         .map(|()| Backend::start((0..5_000).map(|_| any_step(&mut dice)).collect::<Vec<_>>(), Step::Echo));
     let [one, two] = backends.each_ref().map(|backend| backend.address);
     let rules = Retry { per_try_timeout_ms: Some(100), on_invalid_response: true, ..retrying(RETRIES) };
-    let env = TestEnv::start_with(&serving([one, two, refusing()]).retried(rules), &Options { workers: 2 });
+    let env = TestEnv::start_with(
+        &serving([one, two, refusing()]).retried(rules),
+        &Options { workers: 2, ..Options::default() },
+    );
     std::thread::scope(|scope| {
         for client in 0..CLIENTS {
             let env = &env;

@@ -41,12 +41,20 @@ pub struct TestEnv {
 
 pub struct Options {
     pub workers: u16,
+    /// The most files that the process may have open; none: as many as this one.
+    pub files_max: Option<u32>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { workers: 1, files_max: None }
+    }
 }
 
 impl TestEnv {
     /// A data plane that serves `snapshot`.
     pub fn start(snapshot: &Snapshot) -> Self {
-        Self::start_with(snapshot, &Options { workers: 1 })
+        Self::start_with(snapshot, &Options::default())
     }
 
     pub fn start_with(snapshot: &Snapshot, options: &Options) -> Self {
@@ -59,7 +67,7 @@ impl TestEnv {
 
     /// A data plane whose snapshot is still to be published.
     pub fn start_unconfigured() -> Self {
-        Self::spawn(tempfile::tempdir().unwrap(), own_address(), &Options { workers: 1 })
+        Self::spawn(tempfile::tempdir().unwrap(), own_address(), &Options::default())
     }
 
     fn spawn(directory: TempDir, bind: IpAddr, options: &Options) -> Self {
@@ -74,7 +82,7 @@ impl TestEnv {
 
     /// A second data plane with the same snapshot on the same address: what it says before it ends.
     pub fn rival(&self) -> std::process::Output {
-        let mut command = command(self.directory.path(), self.bind, &Options { workers: 1 });
+        let mut command = command(self.directory.path(), self.bind, &Options::default());
         command.stderr(Stdio::piped()).output().unwrap()
     }
 
@@ -95,6 +103,26 @@ impl TestEnv {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
+    /// The processor time that all threads take from now on for so long.
+    pub fn processor_time_over(&self, time: Duration) -> Duration {
+        let before = self.processor_time();
+        std::thread::sleep(time);
+        self.processor_time() - before
+    }
+
+    /// So far, to the tick of 10 ms.
+    fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        // The name in parentheses may hold anything; user and system time are the 12th and 13th field behind it.
+        let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
     }
 
     /// One request on a connection of its own.
@@ -121,6 +149,11 @@ impl TestEnv {
 
     pub fn admin(&self, path: &str) -> Response {
         Client::connect(self.admin).send(&format!("GET {path} HTTP/1.1\r\nhost: admin\r\n\r\n"))
+    }
+
+    /// Connects to the admin address and says nothing.
+    pub fn admin_client(&self) -> Client {
+        Client::connect(self.admin)
     }
 
     pub fn generation(&self) -> serde_json::Value {
@@ -171,7 +204,15 @@ impl TestEnv {
 }
 
 fn command(directory: &Path, bind: IpAddr, options: &Options) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rebound-dataplane"));
+    const PROGRAM: &str = env!("CARGO_BIN_EXE_rebound-dataplane");
+    let mut command = match options.files_max {
+        None => Command::new(PROGRAM),
+        Some(max) => {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("ulimit -n {max}; exec \"$0\" \"$@\""), PROGRAM]);
+            shell
+        }
+    };
     command.arg("--snapshot").arg(directory.join("snapshot"));
     command.args(["--admin", "127.0.0.1:0", "--bind", &bind.to_string()]);
     command.args(["--workers", &options.workers.to_string(), "--log", "error"]);
