@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::backoff::Backoff;
-pub use super::triggers::Triggers;
+use super::triggers::Triggers;
 
 /// The most retries that a policy may ask for.
 pub const RETRIES_MAX: u8 = 10;
