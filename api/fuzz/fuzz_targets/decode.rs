@@ -4,8 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rebound_api::config::codec::{decode, encode};
 use rebound_api::config::FORMAT_VERSION;
+use rebound_api::config::codec::{decode, encode};
 use xxhash_rust::xxh3::xxh3_128;
 
 fuzz_target!(|data: &[u8]| {

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use libfuzzer_sys::fuzz_target;
 use rebound_api::policy::duration::{self, DURATION_MAX};
-use rebound_api::policy::{byte_count, triggers};
 use rebound_api::policy::triggers::{Token, Triggers};
+use rebound_api::policy::{byte_count, triggers};
 
 fuzz_target!(|text: &str| {
     let items: Vec<&str> = text.lines().collect();
@@ -30,7 +30,10 @@ fn check(items: &[&str], tokens: &[Token]) {
     assert_eq!(items.iter().collect::<HashSet<_>>().len(), items.len(), "duplicates are refused");
     let triggers = Triggers::from_tokens(tokens);
     for code in 0..=1000 {
-        let listed = tokens.iter().filter_map(|token| token.statuses()).any(|(low, high)| (low..=high).contains(&code));
+        let listed = tokens
+            .iter()
+            .filter_map(|token| token.statuses())
+            .any(|(low, high)| (low..=high).contains(&code));
         assert_eq!(triggers.statuses.contains(code), listed, "{code}");
         assert!(!listed || (400..=599).contains(&code), "{code} is no failure");
     }
