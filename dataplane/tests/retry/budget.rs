@@ -1,7 +1,7 @@
 //! What the retries of one Service port may cost together.
 
 use rebound_api::config::Snapshot;
-use rebound_api::config::retry::Budget;
+use rebound_api::config::retry::{Backoff, Budget, Jitter, Retry};
 use rebound_api::config::route::PathMatch;
 
 use crate::support::backend::{Backend, Step};
@@ -40,6 +40,18 @@ fn s50_s53_retries_are_a_share_of_the_original_requests() {
     let env = TestEnv::start(&failing(&backend, budget(20, 0)));
     (0..50).for_each(|_| drop(env.get("/")));
     assert_eq!(backend.attempts(), 50 + 10);
+}
+
+#[test]
+fn s54_a_burst_that_waits_for_its_retries_does_not_overshoot() {
+    const BURST: usize = 20;
+    let backend = Backend::always(Step::Status(503));
+    let backoff = Backoff { base_us: 300_000, max_us: 300_000, multiplier: 1, jitter: Jitter::None };
+    let env = TestEnv::start(&failing(&backend, budget(0, 5)).retried(Retry { backoff, ..retrying(1) }));
+    let mut clients: Vec<_> = (0..BURST).map(|_| env.client()).collect();
+    clients.iter_mut().for_each(|client| client.write("GET / HTTP/1.1\r\nhost: test\r\n\r\n"));
+    clients.iter_mut().for_each(|client| assert_eq!(client.read_final(false).status, 503));
+    assert_eq!(backend.attempts(), BURST + 5);
 }
 
 #[test]

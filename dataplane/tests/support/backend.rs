@@ -40,7 +40,7 @@ pub enum Step {
     Delay(Duration),
     /// Sends 100, reads the body, answers with 200.
     Continue,
-    /// Answers with the value of the request's `x-id`.
+    /// Answers with the value of the request's `x-id` and the digest of its body.
     Echo,
     /// Answers with the digest of the body, which is not kept.
     Digest,
@@ -227,9 +227,9 @@ fn serve(shared: &Shared, connection: usize, stream: TcpStream) -> Option<()> {
         if !matches!(step, Step::EarlyThenClose(_) | Step::Reset) {
             let trailers = wire.read_body(request_framing(&head), |piece| {
                 shared.body_bytes.fetch_add(piece.len(), Ordering::SeqCst);
-                match step {
-                    Step::Digest => digest.add(piece),
-                    _ => shared.seen.lock().unwrap()[number].body.extend_from_slice(piece),
+                digest.add(piece);
+                if !matches!(step, Step::Digest) {
+                    shared.seen.lock().unwrap()[number].body.extend_from_slice(piece);
                 }
             });
             shared.seen.lock().unwrap()[number].trailers = trailers;
@@ -286,7 +286,7 @@ fn act(shared: &Shared, step: Step, head: &str, digest: Digest, wire: &mut Wire)
             wire.write(&ok("late"))
         }
         Step::Continue => wire.write(&ok("continued")),
-        Step::Echo => wire.write(&ok(header(head, "x-id").unwrap())),
+        Step::Echo => wire.write(&ok(&format!("{}: {}", header(head, "x-id").unwrap(), digest.finish()))),
         Step::Digest => wire.write(&ok(&digest.finish())),
         Step::Payload(length) => {
             wire.write(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").as_bytes())?;
