@@ -2,7 +2,9 @@
 //!
 //! Owns everything that is decided for the whole process; other threads only send it events.
 
+use std::error::Error;
 use std::io;
+use std::iter::successors;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +20,8 @@ use crate::admin::{self, Health};
 use crate::cli::Cli;
 use crate::clock;
 use crate::io::driver::Choice;
-use crate::snapshot::publish::{PublishError, Publisher};
+use crate::snapshot::plan::Plan;
+use crate::snapshot::publish::{BindError, Publisher};
 use crate::snapshot::watch::{LoadError, watch};
 use crate::telemetry::metrics::Metrics;
 use crate::worker;
@@ -26,6 +29,8 @@ use crate::worker::mailbox::Message;
 
 /// Time for cores to end beyond their own drain limit.
 const JOIN_GRACE: Duration = Duration::from_secs(2);
+/// How often a plan is tried again that one of its addresses was in the way of.
+const BIND_RETRY: Duration = Duration::from_secs(1);
 /// Cores restarted in a row without a good second between: then something is wrong that restarting does not mend.
 const RESTARTS_MAX: u32 = 10;
 /// A core that lived for so long counts as started well.
@@ -35,7 +40,7 @@ const RESTART_WINDOW: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum Fatal {
     /// The system refuses a thread, a signal mask or a socket.
-    #[error("{what}: {source}")]
+    #[error("{what}")]
     System {
         /// What was tried.
         what: String,
@@ -43,9 +48,9 @@ pub enum Fatal {
         #[source]
         source: io::Error,
     },
-    /// The first configuration cannot be served.
+    /// An address of the first configuration is taken.
     #[error(transparent)]
-    Publish(#[from] PublishError),
+    Bind(#[from] BindError),
     /// Cores die as fast as they are started.
     #[error("core {0} panicked {RESTARTS_MAX} times in a row")]
     CoreKeepsDying(usize),
@@ -73,6 +78,8 @@ struct Supervisor {
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     publisher: Publisher,
+    /// The newest plan, if one of its addresses is taken.
+    blocked: Option<Arc<Plan>>,
     events: flume::Sender<Event>,
     cores: Vec<CoreThread>,
 }
@@ -105,6 +112,7 @@ pub fn run(cli: &Cli) -> Result<(), Fatal> {
         metrics,
         health,
         publisher: Publisher::new(cli.bind, workers),
+        blocked: None,
         events,
         cores: Vec::new(),
     };
@@ -117,44 +125,36 @@ pub fn run(cli: &Cli) -> Result<(), Fatal> {
 impl Supervisor {
     fn serve(mut self, inbox: &flume::Receiver<Event>) -> Result<(), Fatal> {
         // The supervisor holds a sender itself: this ends with a signal or with a failure.
-        while let Ok(event) = inbox.recv() {
+        loop {
+            let event = match &self.blocked {
+                None => inbox.recv().ok(),
+                Some(_) => inbox.recv_timeout(BIND_RETRY).ok(),
+            };
             match event {
-                Event::Loaded(loaded) => self.load(loaded)?,
-                Event::WatchEnded(source) => return Err(system("watch the snapshot", source)),
-                Event::CoreEnded { core, end } => self.revive(core, end)?,
-                Event::Terminate(signal) => {
+                Some(Event::Loaded(loaded)) => self.load(loaded)?,
+                Some(Event::WatchEnded(source)) => return Err(system("watch the snapshot", source)),
+                Some(Event::CoreEnded { core, end }) => self.revive(core, end)?,
+                Some(Event::Terminate(signal)) => {
                     tracing::info!(signal = signal.as_str(), "draining");
                     break;
                 }
+                None => self.unblock()?,
             }
         }
         self.drain(inbox);
         Ok(())
     }
 
-    /// A configuration that cannot be served leaves the last good one in use; when there is none, there is nothing to
-    /// wait for but an address, and that deserves to be told at once.
+    /// A configuration that cannot be served leaves the last good one in use.
     fn load(&mut self, loaded: Result<Snapshot, LoadError>) -> Result<(), Fatal> {
-        let first = !self.publisher.has_published();
-        let published = match loaded {
-            Ok(snapshot) => {
-                let generation = snapshot.generation;
-                self.publisher.publish(snapshot).map(|added| (generation, added))
-            }
-            Err(error) => {
-                self.refuse(&error);
-                return Ok(());
-            }
+        // Whatever was waiting for an address is out of date.
+        self.blocked = None;
+        let compiled = match loaded {
+            Ok(snapshot) => self.publisher.compile(snapshot).map_err(|error| with_causes(&error)),
+            Err(error) => Err(with_causes(&error)),
         };
-        match published {
-            Ok((generation, added)) => {
-                self.metrics.reloads_good.add(1);
-                self.health.set_error(None);
-                tracing::info!(%generation, "configuration published");
-                added.iter().for_each(|address| announce(&format!("listening={address}")));
-                Ok(())
-            }
-            Err(error @ PublishError::Bind { .. }) if first => Err(error.into()),
+        match compiled {
+            Ok(plan) => self.publish(plan),
             Err(error) => {
                 self.refuse(&error);
                 Ok(())
@@ -162,9 +162,36 @@ impl Supervisor {
         }
     }
 
-    fn refuse(&self, error: &dyn std::error::Error) {
+    fn publish(&mut self, plan: Arc<Plan>) -> Result<(), Fatal> {
+        match self.publisher.publish(&plan) {
+            Ok(added) => {
+                self.blocked = None;
+                self.metrics.reloads_good.add(1);
+                self.health.set_error(None);
+                tracing::info!(generation = %plan.generation, "configuration published");
+                added.iter().for_each(|address| announce(&format!("listening={address}")));
+                Ok(())
+            }
+            // There is nothing to go on with, and an address that is taken deserves to be told at once.
+            Err(error) if !self.publisher.has_published() => Err(error.into()),
+            Err(error) => {
+                if self.blocked.is_none() {
+                    self.refuse(&with_causes(&error));
+                }
+                self.blocked = Some(plan);
+                Ok(())
+            }
+        }
+    }
+
+    /// Tries again what an address was in the way of.
+    fn unblock(&mut self) -> Result<(), Fatal> {
+        self.blocked.clone().map_or(Ok(()), |plan| self.publish(plan))
+    }
+
+    fn refuse(&self, error: &str) {
         self.metrics.reloads_bad.add(1);
-        self.health.set_error(Some(error.to_string()));
+        self.health.set_error(Some(error.into()));
         tracing::error!(%error, "configuration refused; the last good one stays in use");
     }
 
@@ -287,6 +314,12 @@ fn announce(line: &str) {
     writeln!(io::stdout(), "{line}").ok();
 }
 
+/// An error and what it comes from, in one line.
+fn with_causes(error: &dyn Error) -> String {
+    let causes = successors(error.source(), |cause| (*cause).source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}
+
 fn system(what: &str, source: io::Error) -> Fatal {
     Fatal::System { what: what.into(), source }
 }
@@ -326,6 +359,7 @@ mod tests {
             metrics: Arc::new(Metrics::new(cores)),
             health: Arc::default(),
             publisher: Publisher::new(cli.bind, cores),
+            blocked: None,
             cli,
             events,
             cores: Vec::new(),
@@ -358,9 +392,17 @@ mod tests {
         let (mut second, _inbox) = supervisor(idle, 1);
         second.load(Ok(empty_snapshot())).unwrap();
         second.load(Ok(conflicting.clone())).unwrap();
+        second.unblock().unwrap();
         assert_eq!((second.metrics.reloads_good.load(), second.metrics.reloads_bad.load()), (1, 1));
         let (mut first, _inbox) = supervisor(idle, 1);
-        assert!(matches!(first.load(Ok(conflicting)), Err(Fatal::Publish(PublishError::Bind { .. }))));
+        assert!(matches!(first.load(Ok(conflicting)), Err(Fatal::Bind(_))));
+        drop(taken);
+        second.unblock().unwrap();
+        assert_eq!(
+            second.metrics.reloads_good.load(),
+            2,
+            "the address is free, and nobody has to touch the file"
+        );
     }
 
     #[test]

@@ -61,7 +61,7 @@ struct Entry {
 
 /// A regular expression that does not compile.
 #[derive(Debug, thiserror::Error)]
-#[error("routes[{}].rules[{}].matches[{item}]: {source}", rule.route, rule.rule)]
+#[error("routes[{}].rules[{}].matches[{item}]", rule.route, rule.rule)]
 pub struct BadPattern {
     rule: RuleId,
     item: usize,

@@ -31,21 +31,13 @@ pub struct Publisher {
     cores: Vec<Option<flume::Sender<Message>>>,
 }
 
-/// Why a snapshot was not published. The cores go on with what they have.
+/// A listener's address is not to be had. The cores go on with what they have.
 #[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// A regular expression does not compile.
-    #[error("compile the snapshot: {0}")]
-    Compile(#[from] BadPattern),
-    /// A listener's address is not to be had.
-    #[error("listen on {address}: {source}; is another program, or another Gateway, using it?")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+#[error("listen on {address} (is another program, or another Gateway, using it?)")]
+pub struct BindError {
+    address: SocketAddr,
+    #[source]
+    source: io::Error,
 }
 
 impl Publisher {
@@ -59,27 +51,31 @@ impl Publisher {
         self.plan.is_some()
     }
 
-    /// Compiles and publishes. Returns the addresses that are new.
-    pub fn publish(&mut self, snapshot: Snapshot) -> Result<Vec<SocketAddr>, PublishError> {
-        let plan = Arc::new(Plan::compile(snapshot, self.plan.as_deref(), clock::now())?);
+    /// The plan of a snapshot. It goes on with the budgets of the plan in use.
+    pub fn compile(&self, snapshot: Snapshot) -> Result<Arc<Plan>, BadPattern> {
+        Plan::compile(snapshot, self.plan.as_deref(), clock::now()).map(Arc::new)
+    }
+
+    /// Gives a plan to every core. Returns the addresses that are new.
+    pub fn publish(&mut self, plan: &Arc<Plan>) -> Result<Vec<SocketAddr>, BindError> {
         let ports: BTreeSet<u16> = plan.router.ports().collect();
         let added: Vec<_> =
             ports.difference(&self.ports).map(|port| SocketAddr::new(self.bind, *port)).collect();
         for address in &added {
-            self.probe(*address).map_err(|source| PublishError::Bind { address: *address, source })?;
+            self.probe(*address).map_err(|source| BindError { address: *address, source })?;
         }
         let sockets = self.cores.iter().map(|_| bind_all(&added)).collect::<Result<Vec<_>, _>>()?;
         for (core, listeners) in self.cores.iter().zip(sockets) {
             hand_over(core.as_ref(), Update { plan: plan.clone(), listeners });
         }
-        self.plan = Some(plan);
+        self.plan = Some(plan.clone());
         self.given_up.extend(self.ports.difference(&ports));
         self.ports = ports;
         Ok(added)
     }
 
     /// Gives a core that has just started, or was started anew, what the others have.
-    pub fn start_core(&mut self, core: usize, mailbox: flume::Sender<Message>) -> Result<(), PublishError> {
+    pub fn start_core(&mut self, core: usize, mailbox: flume::Sender<Message>) -> Result<(), BindError> {
         if let Some(plan) = &self.plan {
             let addresses: Vec<_> = self.ports.iter().map(|port| SocketAddr::new(self.bind, *port)).collect();
             let update = Update { plan: plan.clone(), listeners: bind_all(&addresses)? };
@@ -111,10 +107,10 @@ impl Publisher {
     }
 }
 
-fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<(u16, TcpListener)>, PublishError> {
+fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<(u16, TcpListener)>, BindError> {
     let bind = |address: &SocketAddr| match bind_shared(*address) {
         Ok(socket) => Ok((address.port(), socket)),
-        Err(source) => Err(PublishError::Bind { address: *address, source }),
+        Err(source) => Err(BindError { address: *address, source }),
     };
     addresses.iter().map(bind).collect()
 }

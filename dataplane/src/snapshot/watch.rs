@@ -3,7 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hasher};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +15,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use rebound_api::config::Snapshot;
 use rebound_api::config::codec::{DecodeError, SNAPSHOT_MAX_BYTES, decode};
-use std::os::fd::AsFd;
 
 /// The file is read at least this often, whatever inotify says: a directory that is replaced, or a file system that
 /// sends no events, must not freeze the configuration.
@@ -22,7 +24,7 @@ const POLL_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.
-    #[error("read {path}: {source}")]
+    #[error("read {path}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -31,7 +33,7 @@ pub enum LoadError {
         source: io::Error,
     },
     /// The file is no snapshot, or one that no data plane could act on.
-    #[error("{path}: {source}")]
+    #[error("{path}")]
     Decode {
         /// The file.
         path: PathBuf,
@@ -41,10 +43,17 @@ pub enum LoadError {
     },
 }
 
-/// The file as it was last seen, to tell a new one from an old one.
-#[derive(Debug, PartialEq, Eq)]
-enum Seen {
+/// What was read.
+enum Content {
     Bytes(Vec<u8>),
+    Missing,
+    Unreadable(io::ErrorKind),
+}
+
+/// The file as it was last seen, to tell a new one from an old one.
+#[derive(PartialEq, Eq)]
+enum Seen {
+    Bytes { length: usize, hash: u64 },
     Missing,
     Unreadable(io::ErrorKind),
 }
@@ -60,41 +69,53 @@ pub fn watch(path: &Path, mut report: impl FnMut(Result<Snapshot, LoadError>) ->
         // read: a change between the two wakes the next wait.
         let events = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_CREATE;
         inotify.add_watch(directory, events).ok();
-        let now = read(path);
+        let content = Content::read(path);
+        let now = content.seen();
         if now != seen {
-            let going_on = load(path, &now).is_none_or(&mut report);
+            seen = now;
+            let going_on = content.load(path).is_none_or(&mut report);
             if !going_on {
                 return Ok(());
             }
-            seen = now;
         }
         wait(&inotify)?;
     }
 }
 
-fn load(path: &Path, seen: &Seen) -> Option<Result<Snapshot, LoadError>> {
-    let path = || path.to_path_buf();
-    match seen {
-        Seen::Missing => None,
-        Seen::Unreadable(kind) => Some(Err(LoadError::Read { path: path(), source: (*kind).into() })),
-        Seen::Bytes(bytes) => {
-            Some(decode(bytes).map_err(|source| LoadError::Decode { path: path(), source }))
+impl Content {
+    /// Reads one byte more than is allowed at most: the decoder then says that it is too large.
+    fn read(path: &Path) -> Self {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::Missing,
+            Err(error) => return Self::Unreadable(error.kind()),
+        };
+        let mut bytes = Vec::new();
+        match file.take(SNAPSHOT_MAX_BYTES as u64 + 1).read_to_end(&mut bytes) {
+            Ok(_) => Self::Bytes(bytes),
+            Err(error) => Self::Unreadable(error.kind()),
         }
     }
-}
 
-/// Reads one byte more than is allowed at most: the decoder then says that it is too large.
-fn read(path: &Path) -> Seen {
-    use std::io::Read;
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Seen::Missing,
-        Err(error) => return Seen::Unreadable(error.kind()),
-    };
-    let mut bytes = Vec::new();
-    match file.take(SNAPSHOT_MAX_BYTES as u64 + 1).read_to_end(&mut bytes) {
-        Ok(_) => Seen::Bytes(bytes),
-        Err(error) => Seen::Unreadable(error.kind()),
+    fn seen(&self) -> Seen {
+        match self {
+            Self::Bytes(bytes) => {
+                let mut hasher = DefaultHasher::new();
+                hasher.write(bytes);
+                Seen::Bytes { length: bytes.len(), hash: hasher.finish() }
+            }
+            Self::Missing => Seen::Missing,
+            Self::Unreadable(kind) => Seen::Unreadable(*kind),
+        }
+    }
+
+    fn load(self, path: &Path) -> Option<Result<Snapshot, LoadError>> {
+        let path = path.to_path_buf();
+        match self {
+            Self::Missing => None,
+            Self::Unreadable(kind) => Some(Err(LoadError::Read { path, source: kind.into() })),
+            Self::Bytes(bytes) => Some(decode(&bytes).map_err(|source| LoadError::Decode { path, source })),
+        }
     }
 }
 
