@@ -1,7 +1,7 @@
 //! Which of the 89 numbered promises of the retry semantics have a test that ran and passed.
 //!
-//! A test carries the number of its promise as a segment of its path: `retry::tests::s07_…`. It counts when it
-//! passed under both drivers in the last full `cargo xtask test`.
+//! A test carries the number of its promise at the beginning of a segment of its path: `retry::tests::s07_…`. It
+//! counts when it passed under both drivers in the last full `cargo xtask test`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -90,11 +90,13 @@ fn coverage(tests: &[Entry]) -> Coverage {
 
 /// The promises whose numbers the path of a test carries.
 fn numbers(test: &str) -> Vec<u8> {
-    test.split("::").filter_map(number).filter(|number| (1..=PROMISES).contains(number)).collect()
+    let carried = test.split("::").flat_map(|segment| segment.split('_').map_while(number));
+    carried.filter(|number| (1..=PROMISES).contains(number)).collect()
 }
 
-fn number(segment: &str) -> Option<u8> {
-    let (digits, _) = segment.strip_prefix('s')?.split_once('_')?;
+/// `s07` at the beginning of a segment, or after another number: `s15_s17_nothing_is_kept`.
+fn number(word: &str) -> Option<u8> {
+    let digits = word.strip_prefix('s')?;
     (digits.len() == 2).then(|| digits.parse().ok()).flatten()
 }
 
@@ -133,6 +135,8 @@ mod tests {
     #[test]
     fn only_a_segment_of_the_path_carries_a_number() {
         assert_eq!(numbers("retry::s07_x::tests::s12_y"), [7, 12]);
+        assert_eq!(numbers("s15_s17_nothing_is_kept"), [15, 17]);
+        assert!(numbers("retry::nothing_s15_is_kept").is_empty());
         assert!(numbers("retry::is07_x").is_empty());
         assert!(numbers("retry::s7_x").is_empty());
         assert!(numbers("retry::s90_x").is_empty());

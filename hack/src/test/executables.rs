@@ -153,7 +153,9 @@ pub(super) fn run_doc_tests(packages: &[Package], summary: &mut Summary) -> anyh
             log.show();
         }
         let counts = [output.count(Verdict::Passed), failed, output.count(Verdict::Ignored)];
-        summary.add(Row::tests(&format!("{}, documentation", package.name), counts, started.elapsed()));
+        if counts != [0; 3] {
+            summary.add(Row::tests(&format!("{}, documentation", package.name), counts, started.elapsed()));
+        }
     }
     Ok(())
 }
