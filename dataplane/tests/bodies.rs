@@ -120,6 +120,27 @@ fn s65_s75_what_is_kept_for_replay_is_counted_once() {
 }
 
 #[test]
+fn s65_an_answer_right_behind_the_end_of_the_body_is_not_taken_for_an_early_one() {
+    const REQUESTS: usize = 60;
+    let backend = Backend::always(Step::FailFirst);
+    let env = TestEnv::start(&serving([backend.address]).retried(retrying(1)));
+    std::thread::scope(|scope| {
+        for chunked in [true, false].repeat(4) {
+            let env = &env;
+            scope.spawn(move || {
+                let put = if chunked { put_in_chunks } else { put_with_length };
+                let mut client = env.client();
+                for _ in 0..REQUESTS {
+                    put(&mut client, 50_000);
+                    assert_eq!(client.read_final(false).text(), "retried");
+                }
+            });
+        }
+    });
+    assert_eq!(env.metric("gateway_retry_suppressed_total{reason=\"committed\"}"), 0);
+}
+
+#[test]
 fn s66_a_body_that_is_announced_to_be_too_long_is_forwarded_and_not_kept() {
     let backend = Backend::answering([Step::Status(503)]);
     let env = TestEnv::start(&serving([backend.address]).retried(retrying(3)));

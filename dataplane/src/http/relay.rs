@@ -102,9 +102,9 @@ async fn copy_beside(
     mut upload: Upload,
 ) -> Result<Uploaded, RelayError> {
     let mut copying = pin!(output.copy(source));
-    let uploaded = match race(copying.as_mut(), upload.ended()).await {
-        First::Left(copied) => copied.map(|()| None),
-        First::Right(uploaded) => copying.await.map(|()| Some(uploaded)),
+    let uploaded = match race(upload.ended(), copying.as_mut()).await {
+        First::Left(uploaded) => copying.await.map(|()| Some(uploaded)),
+        First::Right(copied) => copied.map(|()| None),
     };
     match uploaded? {
         Some(uploaded) => Ok(uploaded),

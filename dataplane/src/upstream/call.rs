@@ -189,22 +189,23 @@ impl Streaming<'_> {
         let mut upload = Upload::start(body, write, socket);
         let both = async {
             loop {
-                match race(reading.as_mut(), upload.ended()).await {
-                    First::Left((side, Ok(head))) if head.is_informational() => {
+                // The upload goes first: an answer that comes right behind its end is no early one.
+                match race(upload.ended(), reading.as_mut()).await {
+                    First::Left(uploaded) => return First::Left(uploaded),
+                    First::Right((side, Ok(head))) if head.is_informational() => {
                         reading.set(next_head(side.keep(head), self.method));
                     }
-                    First::Left(read) => return First::Left(read),
-                    First::Right(uploaded) => return First::Right(uploaded),
+                    First::Right(read) => return First::Right(read),
                 }
             }
         };
         match timeout_at(Some(self.limit), both).await {
-            Ok(First::Left((side, Ok(head)))) => {
+            Ok(First::Left(uploaded)) => self.after_upload(uploaded, reading).await,
+            Ok(First::Right((side, Ok(head)))) => {
                 let sending = Sending::Running(upload);
                 Ok(Streamed { side, head, sending, request_sent: false, body: None })
             }
-            Ok(First::Left((_, Err(failure)))) => Err(self.broken_off(failure, upload.stop().await)),
-            Ok(First::Right(uploaded)) => self.after_upload(uploaded, reading).await,
+            Ok(First::Right((_, Err(failure)))) => Err(self.broken_off(failure, upload.stop().await)),
             Err(Elapsed) => Err(self.broken_off(Failure::PerTryTimeout, upload.stop().await)),
         }
     }

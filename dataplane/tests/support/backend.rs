@@ -18,6 +18,8 @@ use super::wire::{Framing, Wire, header, headers};
 pub enum Step {
     /// Answers with this status and a short body that names it.
     Status(u16),
+    /// Answers with 503 to a first attempt and with 200 to a retry.
+    FailFirst,
     /// Sends these bytes.
     Raw(Vec<u8>),
     /// Sends one piece after the other, each after a wait.
@@ -251,6 +253,10 @@ fn request_framing(head: &str) -> Framing {
 fn act(shared: &Shared, step: Step, head: &str, digest: Digest, wire: &mut Wire) -> Option<()> {
     match step {
         Step::Status(status) => wire.write(&response(status, &format!("status {status}"))),
+        Step::FailFirst => match header(head, "x-rebound-attempt") {
+            Some("1") => wire.write(&response(503, "once more")),
+            _ => wire.write(&ok("retried")),
+        },
         Step::Raw(bytes) => wire.write(&bytes),
         Step::Slowly(pieces) => pieces.into_iter().try_for_each(|(wait, bytes)| {
             std::thread::sleep(wait);
