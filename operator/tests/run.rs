@@ -5,10 +5,11 @@
 mod support;
 
 use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use rebound_api::config::Snapshot;
 use support::{BACKEND, Folder, GATEWAY, eventually, operator, within};
@@ -45,6 +46,8 @@ impl<'a> Running<'a> {
         let mut command = operator();
         command.arg("run").arg("-f").arg(folder.input()).args(["--backend", BACKEND]).args(args);
         command.args(["--bind", "127.9.9.9", "--dataplane", "tests/data/fake_dataplane.sh"]);
+        // A group of its own, as a shell gives to each command.
+        command.process_group(0);
         let child = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr).spawn().unwrap();
         Self { folder, child }
     }
@@ -55,6 +58,11 @@ impl<'a> Running<'a> {
 
     fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// What a terminal does on Ctrl-C.
+    fn interrupt_group(&self) {
+        killpg(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
     }
 
     fn end(&mut self) -> ExitStatus {
@@ -101,6 +109,16 @@ fn it_says_where_everything_is_and_drains_on_sigterm() {
     let started = notes(&folder, "gw");
     assert!(started[0].ends_with("127.9.9.9 127.0.0.1:0"), "{started:?}");
     running.signal(Signal::SIGTERM);
+    assert!(running.end().success());
+    assert_eq!(notes(&folder, "gw").last().unwrap(), "drained");
+}
+
+#[test]
+fn ctrl_c_drains_like_sigterm() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
+    let mut running = Running::start(&folder);
+    eventually("a start", || notes(&folder, "gw").first().cloned());
+    running.interrupt_group();
     assert!(running.end().success());
     assert_eq!(notes(&folder, "gw").last().unwrap(), "drained");
 }

@@ -1,6 +1,7 @@
 //! The data planes of `run`: one process for each Gateway that has something to serve.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -92,6 +93,8 @@ impl Fleet {
         // However this process ends: an orphan would hold the ports of the next one.
         command.arg("--exit-with-parent");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        // Ctrl-C reaches every process of the terminal's group, and a data plane takes the second signal for impatience.
+        command.process_group(0);
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(keep(gateway.clone(), command, stopped));
         Plane { stop, task }
@@ -112,7 +115,8 @@ async fn keep(gateway: ObjectKey, mut command: Command, mut stop: watch::Receive
         let started = Instant::now();
         match command.spawn() {
             Ok(child) => match tend(&gateway, child, &mut stop).await {
-                Some(status) => tracing::error!(%gateway, %status, "the data plane ended"),
+                Some(Ok(status)) => tracing::error!(%gateway, %status, "the data plane ended"),
+                Some(Err(error)) => tracing::error!(%gateway, %error, "the data plane is lost"),
                 None => return,
             },
             Err(error) => tracing::error!(%gateway, %error, "the data plane does not start"),
@@ -125,12 +129,16 @@ async fn keep(gateway: ObjectKey, mut command: Command, mut stop: watch::Receive
 }
 
 /// Passes on what a data plane says until it ends; `None`: because it was told to.
-async fn tend(gateway: &ObjectKey, mut child: Child, stop: &mut watch::Receiver<bool>) -> Option<ExitStatus> {
+async fn tend(
+    gateway: &ObjectKey,
+    mut child: Child,
+    stop: &mut watch::Receiver<bool>,
+) -> Option<io::Result<ExitStatus>> {
     let mut lines = child.stdout.take().map(|out| BufReader::new(out).lines());
     loop {
         tokio::select! {
             line = next_line(&mut lines) => screen::line(format_args!("gateway={gateway} {line}")),
-            status = child.wait() => return Some(status.unwrap_or_default()),
+            status = child.wait() => return Some(status),
             _ = stop.changed() => {
                 drain(gateway, child).await;
                 return None;
@@ -156,7 +164,11 @@ async fn drain(gateway: &ObjectKey, mut child: Child) {
         let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
     }
     match tokio::time::timeout(DRAIN_MAX, child.wait()).await {
-        Ok(_) => tracing::info!(%gateway, "the data plane has drained"),
+        Ok(Ok(status)) if status.success() => tracing::info!(%gateway, "the data plane has drained"),
+        Ok(Ok(status)) => tracing::warn!(%gateway, %status, "the data plane ended before it had drained"),
+        Ok(Err(error)) => {
+            tracing::error!(%gateway, %error, "nobody can say whether the data plane has drained")
+        }
         Err(_) => {
             tracing::warn!(%gateway, limit_s = DRAIN_MAX.as_secs(), "the data plane does not drain; killed");
             let _ = child.kill().await;
