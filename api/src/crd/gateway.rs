@@ -1,6 +1,7 @@
 //! `Gateway`, as far as we act on it: where connections are accepted, and which routes may attach.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use std::collections::BTreeMap;
+
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +78,9 @@ pub struct AllowedRoutes {
     /// Their kinds; empty: those that fit the listener's protocol.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<RouteGroupKind>,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
 }
 
 /// Where routes that may attach live.
@@ -89,6 +93,53 @@ pub struct RouteNamespaces {
     /// The labels that a namespace must carry; counts only with `from: Selector`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
+}
+
+/// Labels that a namespace must carry: all of both lists. Without any it selects every namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LabelSelector {
+    /// Names and values that must be there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub match_labels: BTreeMap<String, String>,
+    /// What must hold for labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub match_expressions: Vec<LabelRequirement>,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
+}
+
+/// What must hold for one label.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelRequirement {
+    /// The label's name.
+    pub key: String,
+    /// How `values` is to be read.
+    pub operator: LabelOperator,
+    /// Counts only with `In` and `NotIn`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
+}
+
+open_enum! {
+    /// How a label is compared.
+    pub enum LabelOperator {
+        /// It is there and its value is listed.
+        In = "In",
+        /// It is not there, or its value is not listed.
+        NotIn = "NotIn",
+        /// It is there.
+        Exists = "Exists",
+        /// It is not there.
+        DoesNotExist = "DoesNotExist",
+    }
 }
 
 open_enum! {
@@ -114,4 +165,7 @@ pub struct RouteGroupKind {
     pub group: Option<String>,
     /// Such as `HTTPRoute`.
     pub kind: String,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
 }

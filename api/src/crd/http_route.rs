@@ -94,6 +94,9 @@ pub struct HttpPathMatch {
     /// The path, prefix or expression.
     #[serde(default = "root")]
     pub value: String,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
 }
 
 open_enum! {
@@ -118,6 +121,9 @@ pub struct HttpValueMatch {
     pub name: String,
     /// What its value must be.
     pub value: String,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
 }
 
 open_enum! {
@@ -170,6 +176,9 @@ pub struct HttpHeaderFilter {
     /// Names of fields that go.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<String>,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
 }
 
 /// A header field.
@@ -179,6 +188,9 @@ pub struct HttpHeader {
     pub name: String,
     /// Its value.
     pub value: String,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
 }
 
 /// Where a share of a rule's requests goes.
@@ -220,6 +232,9 @@ pub struct HttpRouteTimeouts {
     /// One attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend_request: Option<String>,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
 }
 
 /// How failed requests are retried.

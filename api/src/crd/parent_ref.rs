@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Unread;
 use super::condition::Condition;
 
 /// The group of Gateway API.
@@ -28,6 +29,9 @@ pub struct ParentReference {
     /// The listeners of one port; none: of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<i32>,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
 }
 
 /// What one controller says about a route and one of its parents.

@@ -3,6 +3,8 @@
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
+use super::Unread;
+
 /// The spec of a ReferenceGrant (`gateway.networking.k8s.io/v1`, and `v1beta1` of the same shape). It lives in the
 /// namespace that is referred to.
 #[derive(CustomResource, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ pub struct ReferenceGrantSpec {
     pub from: Vec<ReferenceGrantFrom>,
     /// What may be referred to; any one entry is enough.
     pub to: Vec<ReferenceGrantTo>,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
 }
 
 /// Objects that may refer.
@@ -32,6 +37,9 @@ pub struct ReferenceGrantFrom {
     pub kind: String,
     /// Where they live.
     pub namespace: String,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
 }
 
 /// Objects that may be referred to.
@@ -44,4 +52,7 @@ pub struct ReferenceGrantTo {
     /// One object; none: all of the kind in the namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
-use rebound_api::crd::gateway::{FromNamespaces, Listener};
+use rebound_api::crd::gateway::{
+    AllowedRoutes, FromNamespaces, LabelOperator, LabelRequirement, LabelSelector, Listener,
+};
 use rebound_api::name::ObjectKey;
 
+use super::place::Place;
 use crate::observe::world::World;
 
 /// The label that every namespace carries without being asked.
@@ -25,22 +27,39 @@ pub(super) fn allows(world: &World, gateway: &ObjectKey, listener: &Listener, na
     }
 }
 
+/// Tells about every part of `allowedRoutes` that has no effect.
+pub(super) fn report(place: &mut Place<'_>, allowed: &AllowedRoutes) {
+    place.unread(&allowed.unread);
+    for (index, kind) in allowed.kinds.iter().enumerate() {
+        place.item("kinds", index).unread(&kind.unread);
+    }
+    let Some(namespaces) = &allowed.namespaces else { return };
+    let mut place = place.at("namespaces");
+    place.unread(&namespaces.unread);
+    let Some(selector) = &namespaces.selector else { return };
+    let mut place = place.at("selector");
+    place.unread(&selector.unread);
+    for (index, requirement) in selector.match_expressions.iter().enumerate() {
+        place.item("matchExpressions", index).unread(&requirement.unread);
+    }
+}
+
 fn selects(world: &World, selector: &LabelSelector, namespace: &str) -> bool {
     let mut labels = world.namespaces.get(namespace).cloned().unwrap_or_default();
     labels.insert(NAME_LABEL.into(), namespace.into());
-    let equal = selector.match_labels.iter().flatten().all(|(name, value)| labels.get(name) == Some(value));
-    equal && selector.match_expressions.iter().flatten().all(|it| holds(it, &labels))
+    let equal = selector.match_labels.iter().all(|(name, value)| labels.get(name) == Some(value));
+    equal && selector.match_expressions.iter().all(|it| holds(it, &labels))
 }
 
 /// An operator that we do not know holds for nothing.
-fn holds(requirement: &LabelSelectorRequirement, labels: &BTreeMap<String, String>) -> bool {
+fn holds(requirement: &LabelRequirement, labels: &BTreeMap<String, String>) -> bool {
     let value = labels.get(&requirement.key);
-    let listed = value.is_some_and(|value| requirement.values.iter().flatten().any(|it| it == value));
-    match requirement.operator.as_str() {
-        "In" => listed,
-        "NotIn" => !listed,
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        _ => false,
+    let listed = value.is_some_and(|value| requirement.values.contains(value));
+    match requirement.operator {
+        LabelOperator::In => listed,
+        LabelOperator::NotIn => !listed,
+        LabelOperator::Exists => value.is_some(),
+        LabelOperator::DoesNotExist => value.is_none(),
+        LabelOperator::Unknown(_) => false,
     }
 }

@@ -1,5 +1,6 @@
 //! Which route attaches to which listener.
 
+use rebound_api::crd::Unread;
 use rebound_api::crd::condition::Reason;
 use rebound_api::crd::gateway::Listener;
 use rebound_api::crd::http_route::HttpRoute;
@@ -80,7 +81,9 @@ impl<'a, 'w> Board<'a, 'w> {
         let found = match_parent(self.world, &self.gateways[at], parent, route);
         let found = found.and_then(|found| verdict.own_refusal().map_or(Ok(found), Err));
         let refused = found.map(|found| merge(&mut self.listeners[at], found, index)).err();
-        Some(ParentVerdict { parent: parent.clone(), gateway, refused })
+        // What has no effect is told as a warning; the reference in the status holds the fields of its kind.
+        let parent = ParentReference { unread: Unread::new(), ..parent.clone() };
+        Some(ParentVerdict { parent, gateway, refused })
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rebound_api::crd::condition::Reason;
 use rebound_api::crd::gateway::Gateway;
+use rebound_api::crd::gateway_class::GatewayClass;
 use rebound_api::name::ObjectKey;
 use rebound_api::violation::Report;
 
@@ -22,16 +23,19 @@ pub(super) struct CheckedGateway<'w> {
 /// The classes of this operator.
 pub(super) fn classes(world: &World) -> Vec<ClassVerdict> {
     let ours = world.classes.iter().filter(|class| class.spec.controller_name == world.controller);
-    ours.map(|class| {
-        let mut report = Report::default();
-        Place::new(&mut report, "spec").unread(&class.spec.unread);
-        ClassVerdict {
-            name: class.metadata.name.clone().unwrap_or_default(),
-            generation: class.metadata.generation,
-            warnings: report.warnings,
-        }
-    })
-    .collect()
+    let verdict = |class: &GatewayClass| ClassVerdict {
+        name: class.metadata.name.clone().unwrap_or_default(),
+        generation: class.metadata.generation,
+        warnings: class_report(class).warnings,
+    };
+    ours.map(verdict).collect()
+}
+
+/// Everything in one GatewayClass that has no effect.
+pub(super) fn class_report(class: &GatewayClass) -> Report {
+    let mut report = Report::default();
+    Place::new(&mut report, "spec").unread(&class.spec.unread);
+    report
 }
 
 /// The Gateways of this operator's classes, oldest first.

@@ -1,8 +1,10 @@
 //! Whether an object may refer to a Service of another namespace (ReferenceGrant).
 
-use rebound_api::crd::reference_grant::{ReferenceGrantFrom, ReferenceGrantTo};
+use rebound_api::crd::reference_grant::{ReferenceGrant, ReferenceGrantFrom, ReferenceGrantTo};
 use rebound_api::name::ObjectKey;
+use rebound_api::violation::Report;
 
+use super::place::Place;
 use crate::observe::world::World;
 
 /// A kind that refers to Services.
@@ -14,6 +16,20 @@ pub(super) struct Referrer {
 
 pub(super) const HTTP_ROUTE: Referrer = Referrer { group: "gateway.networking.k8s.io", kind: "HTTPRoute" };
 pub(super) const RETRY_POLICY: Referrer = Referrer { group: "gateway.flomesh.io", kind: "RetryPolicy" };
+
+/// Everything in one grant that has no effect.
+pub(super) fn report(grant: &ReferenceGrant) -> Report {
+    let mut report = Report::default();
+    let mut spec = Place::new(&mut report, "spec");
+    spec.unread(&grant.spec.unread);
+    for (index, from) in grant.spec.from.iter().enumerate() {
+        spec.item("from", index).unread(&from.unread);
+    }
+    for (index, to) in grant.spec.to.iter().enumerate() {
+        spec.item("to", index).unread(&to.unread);
+    }
+    report
+}
 
 /// Within a namespace always; across namespaces only if the Service's namespace grants it.
 pub(super) fn permits(world: &World, from: Referrer, namespace: &str, service: &ObjectKey) -> bool {

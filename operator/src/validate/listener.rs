@@ -5,6 +5,7 @@ use rebound_api::crd::gateway::{Listener, Protocol, RouteGroupKind};
 use rebound_api::crd::parent_ref::GATEWAY_GROUP;
 use rebound_api::violation::Reason as Mistake;
 
+use super::allowed;
 use super::grammar;
 use super::place::Place;
 use super::verdict::{ListenerVerdict, Refusal};
@@ -31,7 +32,14 @@ pub(super) fn report(place: &mut Place<'_>, listener: &Listener, listeners: &[Li
     match unsupported(listener) {
         Some(refusal) => place.at("protocol").warn(Mistake::NotInEffect, refusal.message),
         // Of a listener that is not served at all no field has an effect.
-        None => place.unread(&listener.unread),
+        None => unread(place, listener),
+    }
+}
+
+fn unread(place: &mut Place<'_>, listener: &Listener) {
+    place.unread(&listener.unread);
+    if let Some(allowed) = &listener.allowed_routes {
+        allowed::report(&mut place.at("allowedRoutes"), allowed);
     }
 }
 

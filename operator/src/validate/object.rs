@@ -11,7 +11,7 @@ use rebound_api::violation::{Reason, Report, Violation};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{gateway, route};
+use super::{gateway, grant, route};
 use crate::observe::admission::Admission;
 
 /// Looks at an object of any kind that is read; others are in order.
@@ -23,8 +23,8 @@ pub fn admit(object: &Value) -> Admission {
         }
         "HTTPRoute" => shaped::<HttpRoute>(object, route::report),
         "Gateway" => shaped::<Gateway>(object, gateway::report),
-        "GatewayClass" => shaped::<GatewayClass>(object, no_report),
-        "ReferenceGrant" => shaped::<ReferenceGrant>(object, no_report),
+        "GatewayClass" => shaped::<GatewayClass>(object, gateway::class_report),
+        "ReferenceGrant" => shaped::<ReferenceGrant>(object, grant::report),
         "Service" => shaped::<Service>(object, no_report),
         "EndpointSlice" => shaped::<EndpointSlice>(object, no_report),
         "Namespace" => shaped::<Namespace>(object, no_report),

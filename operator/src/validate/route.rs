@@ -119,6 +119,9 @@ fn head(route: &HttpRoute) -> Report {
     let mut report = Report::default();
     let mut spec = Place::new(&mut report, "spec");
     spec.unread(&route.spec.unread);
+    for (index, parent) in route.spec.parent_refs.iter().enumerate() {
+        spec.item("parentRefs", index).unread(&parent.unread);
+    }
     for (index, hostname) in route.spec.hostnames.iter().enumerate() {
         let mut place = spec.item("hostnames", index);
         place.ensure(grammar::is_hostname(hostname), || format!("`{hostname}` is not a hostname"));

@@ -60,6 +60,7 @@ fn timeout_limits(
     place: &mut Place<'_>,
     timeouts: &HttpRouteTimeouts,
 ) -> (Option<Duration>, Option<Duration>) {
+    place.unread(&timeouts.unread);
     let mut limit = |field: &str, text: &Option<String>| {
         let parsed = parse_duration(&mut place.at(field), text.as_deref()?);
         // GEP-1742: zero switches the timeout off.

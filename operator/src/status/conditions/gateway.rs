@@ -1,5 +1,6 @@
 //! GatewayClass, Gateway and listeners.
 
+use rebound_api::crd::Unread;
 use rebound_api::crd::condition::{Condition, ConditionType, Reason};
 use rebound_api::crd::gateway::RouteGroupKind;
 
@@ -52,7 +53,8 @@ fn gateway_programmed(verdict: &GatewayVerdict, refused: Option<&str>) -> Condit
 }
 
 fn listener(verdict: &ListenerVerdict, generation: Option<i64>, refused: Option<&str>) -> ListenerStatus {
-    let http = RouteGroupKind { group: Some(GATEWAY_GROUP.into()), kind: "HTTPRoute".into() };
+    let http =
+        RouteGroupKind { group: Some(GATEWAY_GROUP.into()), kind: "HTTPRoute".into(), unread: Unread::new() };
     let conditions = vec![
         listener_accepted(verdict),
         listener_programmed(verdict, refused),

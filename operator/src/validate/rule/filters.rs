@@ -15,6 +15,10 @@ pub(super) fn check(place: &mut Place<'_>, filters: &[HttpRouteFilter]) {
         let mut place = place.item("filters", index);
         let is_first = filters.iter().position(|it| it.kind == filter.kind) == Some(index);
         place.at("type").ensure(is_first, || format!("`{}` stands twice", filter.kind));
+        // The parameters of a filter that is not carried out are told with it.
+        if !matches!(filter.kind, FilterType::Unknown(_)) {
+            place.unread(&filter.unread);
+        }
         match &filter.kind {
             FilterType::RequestHeaderModifier => {
                 edits(&mut place.at("requestHeaderModifier"), filter.request_header_modifier.as_ref());
@@ -29,9 +33,11 @@ pub(super) fn check(place: &mut Place<'_>, filters: &[HttpRouteFilter]) {
 
 fn edits(place: &mut Place<'_>, edits: Option<&HttpHeaderFilter>) {
     let Some(edits) = edits else { return place.wrong("is missing") };
+    place.unread(&edits.unread);
     for (part, headers) in [("set", &edits.set), ("add", &edits.add)] {
         for (index, header) in headers.iter().enumerate() {
             let mut place = place.item(part, index);
+            place.unread(&header.unread);
             name(&mut place.at("name"), &header.name);
             let is_value = grammar::is_field_value(&header.value);
             place.at("value").ensure(is_value, || "holds a control character or one outside ASCII".into());

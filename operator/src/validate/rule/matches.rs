@@ -26,6 +26,7 @@ pub(super) fn check(place: &mut Place<'_>, item: &HttpRouteMatch) {
 }
 
 fn path(place: &mut Place<'_>, item: &HttpPathMatch) {
+    place.unread(&item.unread);
     match &item.kind {
         PathMatchType::Exact | PathMatchType::PathPrefix => plain_path(&mut place.at("value"), &item.value),
         PathMatchType::RegularExpression => regex(&mut place.at("value"), &item.value),
@@ -44,6 +45,7 @@ fn plain_path(place: &mut Place<'_>, value: &str) {
 }
 
 fn value(place: &mut Place<'_>, item: &HttpValueMatch) {
+    place.unread(&item.unread);
     match &item.kind {
         ValueMatchType::Exact => {}
         ValueMatchType::RegularExpression => regex(&mut place.at("value"), &item.value),
