@@ -5,6 +5,7 @@
 mod imports;
 mod mentions;
 mod texts;
+mod tokens;
 mod trees;
 
 use std::fmt;

@@ -14,7 +14,26 @@ struct Rule {
     because: &'static str,
 }
 
+const DOMAIN: &[&str] = &["api::policy", "api::name", "api::violation"];
+const OPERATOR_PURE: &[&str] =
+    &["operator::validate", "operator::translate", "operator::build", "operator::status::conditions"];
+const DATAPLANE_PURE: &[&str] = &[
+    "dataplane::route",
+    "dataplane::retry::decide",
+    "dataplane::retry::backoff",
+    "dataplane::retry::budget",
+    "dataplane::snapshot::plan",
+];
+const ON_A_CORE: &[&str] =
+    &["dataplane::worker", "dataplane::http", "dataplane::upstream", "dataplane::retry", "dataplane::route"];
+const BETWEEN_THREADS: &[&str] =
+    &["dataplane::snapshot::publish", "dataplane::worker::mailbox", "dataplane::telemetry::export"];
+const OWN_THREADS: &[&str] =
+    &["dataplane::admin", "dataplane::snapshot::watch", "dataplane::telemetry::export"];
+
 const KUBERNETES: &[&str] = &["kube", "k8s_openapi", "schemars", "garde"];
+const CLIENTS: &[&str] =
+    &["kube::Client", "kube::client", "kube::Api", "kube::api::Api", "kube::runtime", "tokio"];
 const INPUT_AND_OUTPUT: &[&str] = &[
     "std::fs",
     "std::io",
@@ -39,194 +58,85 @@ const CLOCKS_AND_DICE: &[&str] = &[
 const LOCKS: &[&str] = &["std::sync::Mutex", "std::sync::RwLock", "std::sync::Condvar", "std::sync::Barrier"];
 
 const TABLE: &[Rule] = &[
-    Rule {
-        rooms: &["api::policy", "api::name", "api::violation"],
-        except: &[],
-        never: &["serde", "serde_json", "api::crd", "api::config"],
-        because: "domain values are not serialisable and know neither users' YAML nor the wire",
-    },
-    Rule {
-        rooms: &["api::policy", "api::name", "api::violation", "api::config", "dataplane"],
-        except: &[],
-        never: KUBERNETES,
-        because: "only `api::crd` and the operator know Kubernetes",
-    },
-    Rule {
-        rooms: &["api::config"],
-        except: &[],
-        never: &["api::policy", "api::crd"],
-        because: "the wire carries numbers, not policies",
-    },
-    Rule {
-        rooms: &["api::crd"],
-        except: &[],
-        never: &["api::config"],
-        because: "what users write does not know the wire",
-    },
-    Rule {
-        rooms: &[
-            "operator::validate",
-            "operator::translate",
-            "operator::build",
-            "operator::status::conditions",
-        ],
-        except: &[],
-        never: &["kube::Client", "kube::client", "kube::Api", "kube::api::Api", "kube::runtime", "tokio"],
-        because: "a pure room has no client and no runtime",
-    },
-    Rule {
-        rooms: &[
-            "operator::validate",
-            "operator::translate",
-            "operator::build",
-            "operator::status::conditions",
-        ],
-        except: &[],
-        never: INPUT_AND_OUTPUT,
-        because: "a pure room reads and writes nothing",
-    },
-    Rule {
-        rooms: &[
-            "operator::validate",
-            "operator::translate",
-            "operator::build",
-            "operator::status::conditions",
-        ],
-        except: &[],
-        never: CLOCKS_AND_DICE,
-        because: "a pure room has no clock and no randomness",
-    },
-    Rule {
-        rooms: &["operator::observe"],
-        except: &[],
-        never: &["operator::apply", "operator::status::patch", "operator::webhook"],
-        because: "the ends of the walk do not know each other",
-    },
-    Rule {
-        rooms: &["operator::apply", "operator::status::patch", "operator::webhook"],
-        except: &[],
-        never: &["operator::observe"],
-        because: "the ends of the walk do not know each other",
-    },
-    Rule {
-        rooms: &["operator::controller"],
-        except: &[],
-        never: &["k8s_openapi"],
-        because: "objects are made in `build`",
-    },
-    Rule {
-        rooms: &["operator::agent"],
-        except: &[],
-        never: &["operator::validate", "operator::translate", "operator::build"],
-        because: "the agent joins what is there and decides nothing",
-    },
-    Rule {
-        rooms: &["operator"],
-        except: &[],
-        never: &["dataplane", "monoio", "monoio_http"],
-        because: "operator and data plane meet in `api` only",
-    },
-    Rule {
-        rooms: &["dataplane"],
-        except: &[],
-        never: &["operator", "tokio", "monoio_http"],
-        because: "operator and data plane meet in `api` only, and one runtime is enough",
-    },
-    Rule {
-        rooms: &["api"],
-        except: &[],
-        never: &["operator", "dataplane", "tokio", "monoio", "monoio_http"],
-        because: "a contract does not know its parties",
-    },
+    rule(
+        DOMAIN,
+        &["serde", "serde_json", "api::crd", "api::config"],
+        "domain values are not serialisable and know neither users' YAML nor the wire",
+    ),
+    rule(DOMAIN, KUBERNETES, "only `api::crd` and the operator know Kubernetes"),
+    rule(&["api::config", "dataplane"], KUBERNETES, "only `api::crd` and the operator know Kubernetes"),
+    rule(&["api::config"], &["api::policy", "api::crd"], "the wire carries numbers, not policies"),
+    rule(&["api::crd"], &["api::config"], "what users write does not know the wire"),
+    rule(
+        &["api"],
+        &["operator", "dataplane", "tokio", "monoio", "monoio_http"],
+        "a contract does not know its parties",
+    ),
+    rule(
+        &["operator"],
+        &["dataplane", "monoio", "monoio_http"],
+        "operator and data plane meet in `api` only",
+    ),
+    rule(
+        &["dataplane"],
+        &["operator", "tokio", "monoio_http"],
+        "operator and data plane meet in `api` only, and one runtime is enough",
+    ),
+    rule(OPERATOR_PURE, CLIENTS, "a pure room has no client and no runtime"),
+    rule(OPERATOR_PURE, INPUT_AND_OUTPUT, "a pure room reads and writes nothing"),
+    rule(OPERATOR_PURE, CLOCKS_AND_DICE, "a pure room has no clock and no randomness"),
+    rule(
+        &["operator::observe"],
+        &["operator::apply", "operator::status::patch", "operator::webhook"],
+        "the ends of the walk do not know each other",
+    ),
+    rule(
+        &["operator::apply", "operator::status::patch", "operator::webhook"],
+        &["operator::observe"],
+        "the ends of the walk do not know each other",
+    ),
+    rule(&["operator::controller"], &["k8s_openapi"], "objects are made in `build`"),
+    rule(
+        &["operator::agent"],
+        &["operator::validate", "operator::translate", "operator::build"],
+        "the agent joins what is there and decides nothing",
+    ),
     Rule {
         rooms: &["dataplane"],
         except: &["dataplane::io"],
         never: &["monoio"],
         because: "`dataplane::io` is the only room that names monoio",
     },
+    rule(
+        &["dataplane::io"],
+        &["dataplane::route", "dataplane::retry", "dataplane::snapshot", "api"],
+        "sockets and timers know no routes, retries or configuration",
+    ),
+    rule(DATAPLANE_PURE, &["dataplane::io"], "a pure room waits for nothing"),
+    rule(DATAPLANE_PURE, INPUT_AND_OUTPUT, "a pure room reads and writes nothing"),
+    rule(DATAPLANE_PURE, CLOCKS_AND_DICE, "a pure room has no clock and no randomness"),
+    rule(ON_A_CORE, LOCKS, "cores share nothing that they would have to lock"),
     Rule {
-        rooms: &["dataplane::io"],
-        except: &[],
-        never: &["dataplane::route", "dataplane::retry", "dataplane::snapshot", "api"],
-        because: "sockets and timers know no routes, retries or configuration",
-    },
-    Rule {
-        rooms: &[
-            "dataplane::route",
-            "dataplane::retry::decide",
-            "dataplane::retry::backoff",
-            "dataplane::retry::budget",
-            "dataplane::snapshot::plan",
-        ],
-        except: &[],
-        never: &["dataplane::io"],
-        because: "a pure room waits for nothing",
-    },
-    Rule {
-        rooms: &[
-            "dataplane::route",
-            "dataplane::retry::decide",
-            "dataplane::retry::backoff",
-            "dataplane::retry::budget",
-            "dataplane::snapshot::plan",
-        ],
-        except: &[],
-        never: INPUT_AND_OUTPUT,
-        because: "a pure room reads and writes nothing",
-    },
-    Rule {
-        rooms: &[
-            "dataplane::route",
-            "dataplane::retry::decide",
-            "dataplane::retry::backoff",
-            "dataplane::retry::budget",
-            "dataplane::snapshot::plan",
-        ],
-        except: &[],
-        never: CLOCKS_AND_DICE,
-        because: "a pure room has no clock and no randomness",
-    },
-    Rule {
-        rooms: &[
-            "dataplane::worker",
-            "dataplane::http",
-            "dataplane::upstream",
-            "dataplane::retry",
-            "dataplane::route",
-        ],
-        except: &[],
-        never: LOCKS,
-        because: "cores share nothing that they would have to lock",
-    },
-    Rule {
-        rooms: &[
-            "dataplane::worker",
-            "dataplane::http",
-            "dataplane::upstream",
-            "dataplane::retry",
-            "dataplane::route",
-        ],
+        rooms: ON_A_CORE,
         except: &["dataplane::worker::mailbox"],
         never: &["std::fs", "std::net::ToSocketAddrs", "std::thread::sleep"],
         because: "nothing on a core blocks it",
     },
-    Rule {
-        rooms: &[
-            "dataplane::snapshot::publish",
-            "dataplane::worker::mailbox",
-            "dataplane::telemetry::export",
-        ],
-        except: &[],
-        never: &["dataplane::http", "dataplane::retry::attempts", "dataplane::upstream"],
-        because: "a hand-over between threads handles no requests",
-    },
-    Rule {
-        rooms: &["dataplane::admin", "dataplane::snapshot::watch", "dataplane::telemetry::export"],
-        except: &[],
-        never: &["std::rc", "std::cell", "dataplane::worker::core"],
-        because: "these threads do not see the state of a core",
-    },
+    rule(
+        BETWEEN_THREADS,
+        &["dataplane::http", "dataplane::retry::attempts", "dataplane::upstream"],
+        "a hand-over between threads handles no requests",
+    ),
+    rule(
+        OWN_THREADS,
+        &["std::rc", "std::cell", "dataplane::worker::core"],
+        "these threads do not see the state of a core",
+    ),
 ];
+
+const fn rule(rooms: &'static [&'static str], never: &'static [&'static str], because: &'static str) -> Rule {
+    Rule { rooms, except: &[], never, because }
+}
 
 /// Every mention in a file that the table forbids.
 pub(super) fn breaches(path: &str, text: &str) -> Vec<Breach> {
