@@ -236,6 +236,43 @@ fn an_edit_that_admission_would_refuse_keeps_the_last_good_policy() {
 }
 
 #[test]
+fn an_edit_that_a_schema_would_refuse_keeps_the_last_good_gateway_and_route() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
+    let running = Running::start(&folder);
+    let good = running.await_snapshot("the first version", |_| true);
+    let rule = "  - backendRefs: [{name: web, port: 80}]\n";
+    let edits = [
+        ("port: 8080", "port: 80800", "spec.listeners[0].port: "),
+        ("\n  - {name: http, protocol: HTTP, port: 8080}", " []", "spec.listeners: "),
+        ("port: 80}", "port: 80, weight: -1}", "spec.rules[0].backendRefs[0].weight: "),
+        (rule, "  - matches: [{path: {value: api}}]\n", "spec.rules[0].matches[0].path.value: "),
+        (
+            rule,
+            "  - timeouts: {request: 1s, backendRequest: 2s}\n",
+            "spec.rules[0].timeouts.backendRequest: ",
+        ),
+        (rule, "  - timeouts: {request: soon}\n", "spec.rules[0].timeouts.request: "),
+    ];
+    for (from, to, report) in edits {
+        folder.replace("gw.yaml", &GATEWAY.replace(from, to));
+        eventually(report, || folder.status().contains(report).then_some(()));
+        assert_eq!(folder.snapshot().unwrap(), good, "{report}");
+    }
+    drop(running);
+}
+
+#[test]
+fn what_only_this_build_cannot_do_becomes_a_condition() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
+    let running = Running::start(&folder);
+    let good = running.await_snapshot("the first version", |_| true);
+    let mirror = "  - filters: [{type: RequestMirror}]\n    backendRefs: [{name: web, port: 80}]\n";
+    folder.replace("gw.yaml", &GATEWAY.replace("  - backendRefs: [{name: web, port: 80}]\n", mirror));
+    running.await_snapshot("a rule that answers 500", |it| it.listeners != good.listeners);
+    eventually("the condition", || folder.status().contains("RequestMirror").then_some(()));
+}
+
+#[test]
 fn s85_removing_a_grant_withdraws_the_policy() {
     let grant = "\
 apiVersion: gateway.networking.k8s.io/v1

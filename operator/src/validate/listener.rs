@@ -29,6 +29,10 @@ pub(super) fn report(place: &mut Place<'_>, listener: &Listener, listeners: &[Li
     if let Some((field, message)) = mistake(listener, listeners) {
         place.at(field).wrong(message);
     }
+    // The one conflict that a rule of the schema forbids; the other waits for a listener to change.
+    if let Some(refusal) = conflict(listener, listeners).filter(|it| it.reason == Reason::HostnameConflict) {
+        place.wrong(refusal.message);
+    }
     match unsupported(listener) {
         Some(refusal) => place.at("protocol").warn(Mistake::NotInEffect, refusal.message),
         // Of a listener that is not served at all no field has an effect.

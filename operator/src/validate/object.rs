@@ -1,4 +1,8 @@
 //! One object by itself: what admission says about it, and `rebound-operator validate` prints.
+//!
+//! Absent: the grammars themselves. They stand with the part of the object that they are about.
+
+mod sizes;
 
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -32,17 +36,20 @@ pub fn admit(object: &Value) -> Admission {
     }
 }
 
-/// Only an object without the shape of its kind is refused: what else is wrong with a kind of Gateway API becomes a
-/// condition, in a cluster as well.
+/// A mistake refuses the object, as schema and CEL rules of its kind do in a cluster. What is legal, but cannot be
+/// carried out by this build, gets in: it becomes a condition.
 fn shaped<T: DeserializeOwned>(object: &Value, report: impl Fn(&T) -> Report) -> Admission {
-    match serde_path_to_error::deserialize::<_, T>(object) {
-        Ok(typed) => Admission { refused: false, report: report(&typed) },
+    let mut report = match serde_path_to_error::deserialize::<_, T>(object) {
+        Ok(typed) => report(&typed),
         Err(error) => {
             let violation =
                 Violation::new(error.path().to_string(), Reason::Invalid, error.inner().to_string());
-            Admission { refused: true, report: Report { violations: vec![violation], warnings: Vec::new() } }
+            Report { violations: vec![violation], warnings: Vec::new() }
         }
-    }
+    };
+    report.violations.extend(sizes::check(object));
+    let refused = report.violations.iter().any(|it| it.reason != Reason::NotSupported);
+    Admission { refused, report }
 }
 
 fn no_report<T>(_: &T) -> Report {
