@@ -34,7 +34,11 @@ impl Watched {
         let path = directory.path().join(path);
         std::thread::spawn(move || {
             let report = |loaded: Result<Snapshot, LoadError>| {
-                let report = loaded.map(|snapshot| snapshot.generation.0).map_err(|error| error.to_string());
+                let complaint = |error| match error {
+                    LoadError::Read { source, .. } => source.to_string(),
+                    LoadError::Decode { source, .. } => source.to_string(),
+                };
+                let report = loaded.map(|snapshot| snapshot.generation.0).map_err(complaint);
                 sender.send(report).is_ok()
             };
             watch(&path, report).unwrap();
