@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod files;
+pub mod service;
 pub mod watch;
 pub mod world;
 

@@ -53,6 +53,7 @@ goldens! {
     s81_the_seed_applies_unchanged
     s83_a_missing_service_is_no_mistake_and_no_target
     s83_a_missing_port_is_no_target
+    s83_a_service_without_tcp_port_is_no_target
     s84_the_oldest_policy_holds_the_port
     s84_without_dates_the_name_decides
     s85_a_target_in_another_namespace_needs_a_grant
@@ -65,6 +66,7 @@ goldens! {
     a_disabled_policy_holds_its_port
     a_route_attaches_where_it_is_allowed
     a_route_without_rules_matches_everything
+    a_udp_port_of_the_same_number_is_not_taken
     a_rule_with_an_unknown_filter_answers_500
     endpoints_come_from_ready_slices
     fields_without_effect_are_named

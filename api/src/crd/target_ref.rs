@@ -45,8 +45,8 @@ pub struct Target {
 pub enum TargetKind {
     /// A Service of the core group.
     Service,
-    /// A ServiceImport of one of [`SERVICE_IMPORT_GROUPS`].
-    ServiceImport,
+    /// A ServiceImport, with the one of [`SERVICE_IMPORT_GROUPS`] that the user wrote.
+    ServiceImport(&'static str),
 }
 
 impl TargetRef {
@@ -77,8 +77,9 @@ impl TargetRef {
     fn target_kind(&self) -> Option<TargetKind> {
         match (self.group.as_str(), self.kind.as_str()) {
             ("", "Service") => Some(TargetKind::Service),
-            (group, "ServiceImport") if SERVICE_IMPORT_GROUPS.contains(&group) => {
-                Some(TargetKind::ServiceImport)
+            (group, "ServiceImport") => {
+                let group = SERVICE_IMPORT_GROUPS.into_iter().find(|it| *it == group);
+                group.map(TargetKind::ServiceImport)
             }
             _ => None,
         }

@@ -1,15 +1,16 @@
 //! Service ports: their ready endpoints, and the policy that applies.
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 
-use core::net::{IpAddr, SocketAddr};
-use k8s_openapi::api::core::v1::{Service, ServicePort as PortSpec};
+use k8s_openapi::api::core::v1::ServicePort as PortSpec;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use rebound_api::config::cluster::Cluster;
 use rebound_api::name::ServicePort;
 
 use super::retry;
+use crate::observe::service;
 use crate::observe::world::World;
 use crate::validate::Accepted;
 
@@ -27,16 +28,11 @@ fn endpoints(world: &World, port: &ServicePort) -> BTreeSet<SocketAddr> {
     if let Some(pinned) = world.pinned.get(port) {
         return pinned.clone();
     }
-    let Some(spec) = world.services.get(&port.service).and_then(|it| port_spec(it, port.port)) else {
+    let Some(spec) = world.services.get(&port.service).and_then(|it| service::tcp_port(it, port.port)) else {
         return BTreeSet::new();
     };
     let slices = world.slices.get(&port.service).into_iter().flatten();
     slices.flat_map(|slice| addresses(slice, spec)).collect()
-}
-
-fn port_spec(service: &Service, port: u16) -> Option<&PortSpec> {
-    let mut ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
-    ports.find(|it| it.port == i32::from(port))
 }
 
 fn addresses<'a>(slice: &'a EndpointSlice, spec: &PortSpec) -> impl Iterator<Item = SocketAddr> + use<'a> {
@@ -56,7 +52,8 @@ fn slice_port(ports: &[EndpointPort], spec: &PortSpec) -> Option<u16> {
         Some(IntOrString::Int(number)) => Some(*number),
         Some(IntOrString::String(_)) => None,
     };
-    let found = ports.iter().find(|it| name(it)).or_else(|| ports.iter().find(|it| it.port == target));
+    let mut tcp = ports.iter().filter(|it| service::is_tcp(it.protocol.as_deref()));
+    let found = tcp.clone().find(|it| name(it)).or_else(|| tcp.find(|it| it.port == target));
     found.and_then(|it| it.port).and_then(|number| u16::try_from(number).ok()).filter(|it| *it != 0)
 }
 

@@ -1,12 +1,12 @@
 //! From a backend reference to the Service port that it means.
 
-use k8s_openapi::api::core::v1::{Service, ServicePort as PortSpec};
 use rebound_api::crd::condition::Reason;
 use rebound_api::crd::http_route::HttpBackendRef;
 use rebound_api::name::{ObjectKey, ServicePort};
 
 use super::grant;
 use super::verdict::Refusal;
+use crate::observe::service;
 use crate::observe::world::World;
 
 /// The Service port, or why its share of requests is answered with 500.
@@ -33,26 +33,15 @@ pub(super) fn resolve(
     };
     let service =
         world.services.get(&key).ok_or_else(|| not_found(format!("Service {key} does not exist")))?;
-    if is_external_name(service) {
-        let message = format!("Service {key} is an ExternalName: it has no endpoints to route to");
-        return Err(not_found(message));
+    if service::is_external_name(service) {
+        return Err(not_found(external_name(&key)));
     }
-    let number = tcp_ports(service).find(|number| i32::from(*number) == port);
+    let number = u16::try_from(port).ok().filter(|number| service::tcp_port(service, *number).is_some());
     let number = number.ok_or_else(|| not_found(format!("Service {key} has no TCP port {port}")))?;
     Ok(ServicePort { service: key, port: number })
 }
 
-/// The numbers of a Service's TCP ports.
-pub(super) fn tcp_ports(service: &Service) -> impl Iterator<Item = u16> + '_ {
-    let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
-    ports.filter(|port| is_tcp(port)).filter_map(|port| u16::try_from(port.port).ok()).filter(|it| *it != 0)
-}
-
-fn is_tcp(port: &PortSpec) -> bool {
-    port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP")
-}
-
-fn is_external_name(service: &Service) -> bool {
-    let kind = service.spec.as_ref().and_then(|spec| spec.type_.as_deref());
-    kind == Some("ExternalName")
+/// Why nothing can be sent to a Service that is only a name.
+pub(super) fn external_name(service: &ObjectKey) -> String {
+    format!("Service {service} is an ExternalName: it has no endpoints to route to")
 }

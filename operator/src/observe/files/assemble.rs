@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::Settings;
 use super::manifest::Id;
+use crate::observe::service;
 use crate::observe::world::{Observed, World};
 
 const POLICY_GROUP: &str = "gateway.flomesh.io";
@@ -88,9 +89,8 @@ fn typed<T: DeserializeOwned>(value: &Value) -> Option<T> {
 /// Declares a Service and its port where no manifest does.
 fn declare(services: &mut BTreeMap<ObjectKey, Service>, port: &ServicePort) {
     let service = services.entry(port.service.clone()).or_default();
-    let ports = service.spec.get_or_insert_with(ServiceSpec::default).ports.get_or_insert_default();
-    let number = i32::from(port.port);
-    if !ports.iter().any(|it| it.port == number) {
-        ports.push(PortSpec { port: number, ..PortSpec::default() });
+    if service::tcp_port(service, port.port).is_none() {
+        let ports = service.spec.get_or_insert_with(ServiceSpec::default).ports.get_or_insert_default();
+        ports.push(PortSpec { port: port.port.into(), ..PortSpec::default() });
     }
 }

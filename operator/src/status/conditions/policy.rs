@@ -10,9 +10,6 @@ use super::{ANCESTORS_MAX, POLICY_API, accepted, join, object, observed, refused
 use crate::build::{Applied, Desired};
 use crate::validate::verdict::{Ancestor, PolicyVerdict, TargetVerdict, Verdicts};
 
-/// The standard one: a checked target does not say which of the groups it was written with.
-const SERVICE_IMPORT_GROUP: &str = "multicluster.x-k8s.io";
-
 /// None: nobody can tell what the policy is for; only the answer to whoever wrote it can say so.
 pub(super) fn policy(
     verdict: &PolicyVerdict,
@@ -107,7 +104,7 @@ fn gateway_ref(key: &ObjectKey) -> ParentReference {
 fn target_ref(target: &Target) -> ParentReference {
     match target.kind {
         TargetKind::Service => reference("", "Service", &target.key),
-        TargetKind::ServiceImport => reference(SERVICE_IMPORT_GROUP, "ServiceImport", &target.key),
+        TargetKind::ServiceImport(group) => reference(group, "ServiceImport", &target.key),
     }
 }
 

@@ -3,6 +3,7 @@
 use rebound_api::crd::condition::Reason;
 use rebound_api::crd::target_ref::{Target, TargetKind};
 
+use crate::observe::service;
 use crate::observe::world::World;
 use crate::validate::verdict::Refusal;
 use crate::validate::{backend, grant};
@@ -11,14 +12,23 @@ use crate::validate::{backend, grant};
 /// takes effect later.
 pub(super) fn ports(world: &World, namespace: &str, target: &Target) -> Result<Vec<u16>, Refusal> {
     let key = &target.key;
-    if target.kind == TargetKind::ServiceImport {
+    let not_found = |message: String| Refusal::new(Reason::TargetNotFound, message);
+    if let TargetKind::ServiceImport(_) = target.kind {
         let message = format!("ServiceImport {key}: targets of this kind have no effect in this version");
-        return Err(Refusal::new(Reason::TargetNotFound, message));
+        return Err(not_found(message));
     }
     if !grant::permits(world, grant::RETRY_POLICY, namespace, key) {
         let advice = grant::advice(grant::RETRY_POLICY, namespace, key);
         return Err(Refusal::new(Reason::RefNotPermitted, advice));
     }
-    let missing = || Refusal::new(Reason::TargetNotFound, format!("Service {key} does not exist"));
-    world.services.get(key).map(|service| backend::tcp_ports(service).collect()).ok_or_else(missing)
+    let service = world.services.get(key);
+    let service = service.ok_or_else(|| not_found(format!("Service {key} does not exist")))?;
+    if service::is_external_name(service) {
+        return Err(not_found(backend::external_name(key)));
+    }
+    let ports: Vec<u16> = service::tcp_ports(service).map(|(number, _)| number).collect();
+    if ports.is_empty() {
+        return Err(not_found(format!("Service {key} has no TCP port")));
+    }
+    Ok(ports)
 }
