@@ -66,6 +66,7 @@ goldens! {
     a_disabled_policy_holds_its_port
     a_route_attaches_where_it_is_allowed
     a_route_without_rules_matches_everything
+    a_service_import_is_named_as_without_effect
     a_udp_port_of_the_same_number_is_not_taken
     a_rule_with_an_unknown_filter_answers_500
     endpoints_come_from_ready_slices

@@ -25,6 +25,10 @@ const TABLE: [Find; 4] = [
 
 /// One warning for each such field that the user wrote, whether or not a port inherits it.
 pub(super) fn check(spec: &RetryPolicySpec, found: &mut Vec<Violation>) {
+    for (path, target) in spec.target_refs_with_paths().filter(|(_, it)| it.kind == "ServiceImport") {
+        let message = format!("a policy for ServiceImport `{}` has no effect in this version", target.name);
+        found.push(Violation::new(format!("{path}.kind"), Reason::NotInEffect, message));
+    }
     let ports = spec.ports().flat_map(|port| port.configs);
     for Written { path, config } in spec.configs().chain(ports) {
         let fields = TABLE.iter().flat_map(|find| find(config));
