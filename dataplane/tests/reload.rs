@@ -161,3 +161,16 @@ fn s89_a_port_that_is_not_to_be_had_leaves_the_last_good_configuration_in_use() 
     env.publish(&with_other_port(serving([backend.address])).generation(3));
     assert_eq!(Client::connect(env.address(OTHER_PORT)).get("/").status, 200);
 }
+
+#[test]
+fn s89_a_port_that_becomes_free_is_taken_without_a_further_snapshot() {
+    let backend = Backend::answering([]);
+    let env = TestEnv::start(&serving([backend.address]));
+    let taken = TcpListener::bind(env.address(OTHER_PORT)).unwrap();
+    env.write(&encode(&with_other_port(serving([backend.address])).generation(2)).unwrap());
+    env.await_metric("gateway_config_reload_total{result=\"failure\"}", 1);
+    drop(taken);
+    env.await_generation(2);
+    assert_eq!(Client::connect(env.address(OTHER_PORT)).get("/").status, 200);
+    assert!(env.generation()["last_error"].is_null());
+}

@@ -67,21 +67,28 @@ fn s01_s29_whatever_happens_answers_belong_to_their_requests_and_posts_are_sent_
     let mut dice = fastrand::Rng::with_seed(7);
     let backends = [(); 2]
         .map(|()| Backend::start((0..5_000).map(|_| any_step(&mut dice)).collect::<Vec<_>>(), Step::Echo));
+    let refusing = refusing();
     let [one, two] = backends.each_ref().map(|backend| backend.address);
     let rules = Retry { per_try_timeout_ms: Some(100), on_invalid_response: true, ..retrying(RETRIES) };
-    let env = TestEnv::start_with(
-        &serving([one, two, refusing()]).retried(rules),
-        &Options { workers: 2, ..Options::default() },
-    );
+    // Endpoints come and go as well.
+    let snapshot = |generation: u64| {
+        let all = [one, two, refusing].into_iter();
+        let some = all.filter(|endpoint| *endpoint != two || generation % 3 > 0);
+        serving(some).retried(rules.clone()).generation(generation)
+    };
+    let env = TestEnv::start_with(&snapshot(1), &Options { workers: 2, ..Options::default() });
     std::thread::scope(|scope| {
-        for client in 0..CLIENTS {
+        let start = |client: usize| {
             let env = &env;
             scope.spawn(move || {
                 let (mut dice, mut kept) = (fastrand::Rng::with_seed(client as u64), None);
                 let good = (0..REQUESTS).filter(|n| ask(env, &mut kept, &format!("{client}-{n}"), &mut dice));
                 assert!(good.count() > REQUESTS / 2);
-            });
-        }
+            })
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(start).collect();
+        let going_on = |_: &u64| !clients.iter().all(|client| client.is_finished());
+        (2..).take_while(going_on).for_each(|generation| env.publish(&snapshot(generation)));
     });
     let mut times = HashMap::<(bool, String), usize>::new();
     for seen in backends.iter().flat_map(Backend::seen) {
