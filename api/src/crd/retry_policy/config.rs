@@ -33,6 +33,7 @@ pub struct RetryConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(range(min = 0, max = i32::from(RETRIES_MAX)))]
     pub num_retries: Option<i32>,
+    // Of a whole number the API server asks only the whole part of a bound, so its schema lets 0 pass; `check` does not.
     /// Seconds before the first retry, ahead of jitter; fractions are allowed. Default 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(range(min = BASE_MIN.as_secs_f64(), max = BASE_MAX.as_secs_f64()))]
