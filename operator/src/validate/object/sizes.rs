@@ -44,27 +44,27 @@ pub(super) fn check(object: &Value) -> Vec<Violation> {
     };
     let mut violations = Vec::new();
     for (path, min, max) in sizes {
-        each(object, path, String::new(), &mut |path, list| {
-            violations.extend(violation(path, list, *min, *max))
+        each(object, path, "", &mut |path, list| {
+            violations.extend(violation(path, list, *min, *max));
         });
     }
     violations
 }
 
 /// Visits what stands at `rest` below `value`, which itself stands at `path`. What is missing counts as null.
-fn each(value: &Value, rest: &str, path: String, visit: &mut impl FnMut(&str, &Value)) {
+fn each(value: &Value, rest: &str, path: &str, visit: &mut impl FnMut(&str, &Value)) {
     if rest.is_empty() {
-        return visit(&path, value);
+        return visit(path, value);
     }
     let (step, rest) = rest.split_once('.').unwrap_or((rest, ""));
     let field = step.trim_end_matches("[]");
     let path = if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") };
     let inner = &value[field];
     if field == step {
-        return each(inner, rest, path, visit);
+        return each(inner, rest, &path, visit);
     }
     for (index, item) in inner.as_array().into_iter().flatten().enumerate() {
-        each(item, rest, format!("{path}[{index}]"), visit);
+        each(item, rest, &format!("{path}[{index}]"), visit);
     }
 }
 
