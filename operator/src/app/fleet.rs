@@ -40,6 +40,8 @@ pub(super) struct Program {
 #[derive(Debug)]
 pub(super) struct Fleet {
     program: Program,
+    /// The Gateway whose data plane was started first: the admin address stays with it.
+    first: Option<ObjectKey>,
     planes: BTreeMap<ObjectKey, Plane>,
     /// Those of Gateways that are gone, while they end.
     draining: Vec<Plane>,
@@ -54,7 +56,7 @@ struct Plane {
 
 impl Fleet {
     pub(super) fn new(program: Program) -> Self {
-        Self { program, planes: BTreeMap::new(), draining: Vec::new() }
+        Self { program, first: None, planes: BTreeMap::new(), draining: Vec::new() }
     }
 
     /// Starts what is missing and drains what is no longer wanted.
@@ -85,7 +87,9 @@ impl Fleet {
     }
 
     fn start(&mut self, gateway: &ObjectKey, snapshot: &Path) -> Plane {
-        let admin = self.program.admin.take().unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
+        let first = self.first.get_or_insert_with(|| gateway.clone());
+        let admin = self.program.admin.filter(|_| first == gateway);
+        let admin = admin.unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
         let mut command = Command::new(&self.program.path);
         command.arg("--snapshot").arg(snapshot);
         command.arg("--bind").arg(self.program.bind.to_string());
