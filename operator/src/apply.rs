@@ -40,8 +40,8 @@ impl Sink {
         }
     }
 
-    /// Puts everything in its place, and takes away what is no longer wanted.
-    pub fn apply(&mut self, prepared: Vec<Desired<Prepared>>) -> Result<Vec<Desired<Applied>>, ApplyError> {
+    /// Puts everything in its place, and takes away what is no longer wanted. What cannot be put there is refused.
+    pub fn apply(&mut self, prepared: Vec<Desired<Prepared>>) -> Vec<Desired<Applied>> {
         match self {
             Self::Files(folder) => folder.apply(prepared),
         }

@@ -30,7 +30,7 @@ pub enum Config {
     Unchanged(Snapshot),
     /// What it has is out of date.
     Changed { snapshot: Snapshot, bytes: Vec<u8> },
-    /// What the user asks for cannot be given to any data plane; it keeps what it has.
+    /// What the user asks for cannot be given to the data plane; it keeps what it has.
     Refused { message: String },
 }
 

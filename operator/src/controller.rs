@@ -38,7 +38,7 @@ pub fn reconcile(source: &mut Source, sink: &mut Sink) -> Result<Round, ApplyErr
     let (accepted, verdicts) = validate::world(&seen.world);
     let snapshots = translate::snapshots(&seen.world, &accepted);
     let prepared = build::resources(snapshots, sink.current());
-    let applied = sink.apply(prepared)?;
+    let applied = sink.apply(prepared);
     let statuses = conditions::statuses(&verdicts, &applied);
     let status = StatusList::new(statuses, &seen.findings, &verdicts.notes);
     sink.write_status(&status)?;

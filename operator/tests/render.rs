@@ -67,6 +67,52 @@ fn a_damaged_snapshot_is_written_anew() {
 }
 
 #[test]
+fn a_snapshot_that_was_renamed_is_written_again_with_its_generation() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
+    render(&folder);
+    let snapshot = folder.out().join("default_gw.snapshot");
+    std::fs::rename(&snapshot, folder.out().join("saved.snapshot")).unwrap();
+    std::fs::remove_file(folder.out().join("status.yaml")).unwrap();
+    assert_eq!(render(&folder), 0);
+    assert!(folder.snapshot().is_some() && !folder.status().is_empty());
+    assert!(folder.out().join("saved.snapshot").exists());
+}
+
+#[test]
+fn gateways_with_the_longest_names_have_files_of_their_own() {
+    let (one, two) = (format!("{}1", "g".repeat(252)), format!("{}2", "g".repeat(252)));
+    let second = GATEWAY.split("---").next().unwrap().replace("name: gw", &format!("name: {two}"));
+    let first = second.replace(&two, &one).replace("8080", "8081");
+    let folder = Folder::new(&[
+        ("gw.yaml", GATEWAY),
+        ("one.yaml", &first),
+        ("two.yaml", &second.replace("8080", "8082")),
+    ]);
+    assert_eq!(render(&folder), 0);
+    let files = std::fs::read_dir(folder.out()).unwrap().map(|it| it.unwrap().path());
+    let ports = files.filter(|it| it.extension().unwrap() == "snapshot").map(|it| {
+        assert!(it.file_name().unwrap().len() <= 251, "{it:?}");
+        snapshot(&it).unwrap().listeners[0].port
+    });
+    let mut ports: Vec<_> = ports.collect();
+    ports.sort_unstable();
+    assert_eq!(ports, [8080, 8081, 8082]);
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_written_concerns_its_gateway_alone() {
+    let other = GATEWAY
+        .replace("name: gw", "name: a")
+        .replace("8080", "8081")
+        .replace("name: web}\nspec", "name: o}\nspec");
+    let folder = Folder::new(&[("gw.yaml", GATEWAY), ("other.yaml", &other)]);
+    std::fs::create_dir_all(folder.out().join("default_a.snapshot/full")).unwrap();
+    assert_eq!(render(&folder), 1);
+    assert!(folder.snapshot().is_some());
+    assert!(folder.status().contains("cannot write "), "{}", folder.status());
+}
+
+#[test]
 fn the_snapshot_of_a_gateway_that_is_gone_goes_and_nothing_else_does() {
     let other = GATEWAY
         .replace("name: gw", "name: other")

@@ -168,6 +168,31 @@ fn the_data_plane_of_a_gateway_that_is_gone_drains_and_the_others_live() {
 }
 
 #[test]
+fn the_admin_address_stays_with_its_gateway() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
+    let out = folder.out();
+    let args = ["--out", out.to_str().unwrap(), "--admin", "127.9.9.9:9"];
+    let _running = Running::with(&folder, &args);
+    eventually("a start", || notes(&folder, "gw").first().cloned());
+    folder.remove("gw.yaml");
+    eventually("drained", || (notes(&folder, "gw").len() == 2).then_some(()));
+    folder.write("gw.yaml", GATEWAY);
+    let again = eventually("a second start", || notes(&folder, "gw").get(2).cloned());
+    assert!(again.ends_with(" 127.9.9.9:9"), "{again}");
+}
+
+#[test]
+fn a_snapshot_that_was_deleted_is_written_again() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
+    let running = Running::start(&folder);
+    let good = running.await_snapshot("the first", |_| true);
+    eventually("the status", || (!folder.status().is_empty()).then_some(()));
+    std::fs::remove_file(folder.out().join("default_gw.snapshot")).unwrap();
+    folder.write("gw.yaml", GATEWAY);
+    assert_eq!(running.await_snapshot("the same", |_| true), good);
+}
+
+#[test]
 fn every_way_to_change_a_file_is_noticed() {
     let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
     let running = Running::start(&folder);

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rebound_api::config::Snapshot;
 use rebound_api::config::codec::{self, SNAPSHOT_MAX_BYTES};
 use rebound_api::name::ObjectKey;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::ApplyError;
 use crate::build::{Applied, Config, Desired, Prepared};
@@ -19,6 +20,10 @@ use crate::status::document::StatusList;
 pub const STATUS_FILE: &str = "status.yaml";
 
 const EXTENSION: &str = "snapshot";
+/// What a file is called while it is written.
+const DRAFT: &str = ".new";
+/// The longest name of a file (Linux), drafts included.
+const FILE_NAME_MAX_BYTES: usize = 255;
 
 /// A folder and what is known to stand in it.
 #[derive(Debug)]
@@ -36,7 +41,10 @@ impl Folder {
         let entries = std::fs::read_dir(&path).map_err(failed)?;
         let files = entries.filter_map(|entry| entry.ok().map(|it| it.path()));
         let snapshots = files.filter(|it| it.extension().is_some_and(|it| it == EXTENSION));
-        let current = snapshots.filter_map(|file| read(&file)).map(|it| (it.gateway.clone(), it)).collect();
+        let read = snapshots.filter_map(|file| Some((read(&file)?, file)));
+        // One that somebody has renamed or copied is not what a data plane reads.
+        let in_place = read.filter(|(it, file)| file.file_name() == Some(file_name(&it.gateway).as_ref()));
+        let current = in_place.map(|(it, _)| (it.gateway.clone(), it)).collect();
         let status = std::fs::read_to_string(path.join(STATUS_FILE)).unwrap_or_default();
         Ok(Self { path, current, status })
     }
@@ -52,47 +60,77 @@ impl Folder {
 
     /// Where the snapshot of a Gateway stands.
     pub fn snapshot_path(&self, gateway: &ObjectKey) -> PathBuf {
-        self.path.join(format!("{}_{}.{EXTENSION}", gateway.namespace(), gateway.name()))
+        self.path.join(file_name(gateway))
     }
 
-    pub(super) fn apply(
-        &mut self,
-        prepared: Vec<Desired<Prepared>>,
-    ) -> Result<Vec<Desired<Applied>>, ApplyError> {
-        self.prune(&prepared)?;
-        for desired in &prepared {
-            let Config::Changed { snapshot, bytes } = &desired.config else { continue };
-            replace(&self.snapshot_path(&desired.gateway), bytes)?;
-            self.current.insert(desired.gateway.clone(), snapshot.clone());
+    /// What cannot be written concerns its Gateway alone.
+    pub(super) fn apply(&mut self, mut prepared: Vec<Desired<Prepared>>) -> Vec<Desired<Applied>> {
+        self.prune(&prepared);
+        for desired in &mut prepared {
+            if let Err(message) = self.put(&desired.gateway, &desired.config) {
+                desired.config = Config::Refused { message };
+            }
         }
-        Ok(prepared.into_iter().map(Desired::applied).collect())
+        prepared.into_iter().map(Desired::applied).collect()
     }
 
     /// Writes the status when it says something new.
     pub(super) fn write_status(&mut self, status: &StatusList) -> Result<(), ApplyError> {
         let status = serde_saphyr::to_string(status).map_err(ApplyError::Yaml)?;
-        if status != self.status {
-            replace(&self.path.join(STATUS_FILE), status.as_bytes())?;
+        let path = self.path.join(STATUS_FILE);
+        if status != self.status || !path.exists() {
+            replace(&path, status.as_bytes()).map_err(|source| ApplyError::Write { path, source })?;
             self.status = status;
         }
         Ok(())
     }
 
-    /// Takes away the snapshots of Gateways that are gone. Only what reads as a snapshot is ever removed.
-    fn prune(&mut self, prepared: &[Desired<Prepared>]) -> Result<(), ApplyError> {
-        let is_wanted = |key: &ObjectKey| prepared.iter().any(|it| it.gateway == *key);
-        let gone: Vec<_> = self.current.keys().filter(|key| !is_wanted(key)).cloned().collect();
-        for key in gone {
-            let path = self.snapshot_path(&key);
-            match std::fs::remove_file(&path) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(ApplyError::Write { path, source });
-                }
-                _ => self.current.remove(&key),
-            };
+    /// Writes a snapshot that is new, or that somebody has taken away.
+    fn put(&mut self, gateway: &ObjectKey, config: &Config) -> Result<(), String> {
+        let path = self.snapshot_path(gateway);
+        let failed = |error| format!("cannot write {}: {error}", path.display());
+        match config {
+            Config::Changed { snapshot, bytes } => {
+                replace(&path, bytes).map_err(failed)?;
+                self.current.insert(gateway.clone(), snapshot.clone());
+            }
+            Config::Unchanged(snapshot) if !path.exists() => {
+                let bytes = codec::encode(snapshot).map_err(|error| error.to_string())?;
+                replace(&path, &bytes).map_err(failed)?;
+            }
+            Config::Unchanged(_) | Config::Refused { .. } => {}
         }
         Ok(())
     }
+
+    /// Takes away the snapshots of Gateways that are gone. Only what reads as a snapshot is ever removed.
+    fn prune(&mut self, prepared: &[Desired<Prepared>]) {
+        let is_wanted = |key: &ObjectKey| prepared.iter().any(|it| it.gateway == *key);
+        let gone: Vec<_> = self.current.keys().filter(|key| !is_wanted(key)).cloned().collect();
+        for key in gone {
+            match std::fs::remove_file(self.snapshot_path(&key)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::error!(%error, gateway = %key, "the snapshot of a Gateway that is gone stays");
+                }
+                _ => {}
+            }
+            // Its data plane ends either way.
+            self.current.remove(&key);
+        }
+    }
+}
+
+/// `<namespace>_<gateway>.snapshot`; of a name that is too long, what fits and a hash. Names hold no `_`, so that
+/// no two Gateways share a file.
+fn file_name(gateway: &ObjectKey) -> String {
+    let name = format!("{}_{}", gateway.namespace(), gateway.name());
+    let room = FILE_NAME_MAX_BYTES - DRAFT.len() - 1 - EXTENSION.len();
+    if name.len() <= room {
+        return format!("{name}.{EXTENSION}");
+    }
+    let hash = format!("_{:032x}", xxh3_128(name.as_bytes()));
+    let cut: String = name.chars().take(room - hash.len()).collect();
+    format!("{cut}{hash}.{EXTENSION}")
 }
 
 /// An unreadable or damaged snapshot counts as none: it is written anew.
@@ -103,11 +141,10 @@ fn read(path: &Path) -> Option<Snapshot> {
     codec::decode(&bytes).ok()
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), ApplyError> {
-    let failed = |source| ApplyError::Write { path: path.into(), source };
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Beside its target, because a rename is atomic only within one file system.
     let mut draft = path.as_os_str().to_owned();
-    draft.push(".new");
-    std::fs::write(&draft, bytes).map_err(failed)?;
-    std::fs::rename(&draft, path).map_err(failed)
+    draft.push(DRAFT);
+    std::fs::write(&draft, bytes)?;
+    std::fs::rename(&draft, path)
 }
