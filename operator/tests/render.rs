@@ -4,7 +4,7 @@
 mod support;
 
 use rebound_api::config::retry::{Backoff, Jitter};
-use support::{BACKEND, Folder, GATEWAY, run, snapshot};
+use support::{BACKEND, Folder, GATEWAY, operator, run, snapshot};
 
 fn render(folder: &Folder) -> i32 {
     let (input, out) = (folder.input(), folder.out());
@@ -146,6 +146,9 @@ fn what_cannot_be_read_or_written_exits_with_2() {
     let out = folder.out();
     assert_eq!(run(["render", "-f", "/nowhere", "--out", out.to_str().unwrap()]).0, 2);
     assert_eq!(run(["render", "-f", ".", "--out", "/proc/nowhere"]).0, 2);
+    let both = folder.path("both");
+    assert_eq!(run(["render", "-f", both.to_str().unwrap(), "--out", both.to_str().unwrap()]).0, 2);
+    assert!(!both.join("status.yaml").exists());
     assert_eq!(run(["render", "-f", ".", "--backend", "fortio=1", "--out", out.to_str().unwrap()]).0, 2);
 }
 
@@ -165,6 +168,16 @@ fn a_snapshot_that_no_data_plane_takes_is_told_and_the_last_one_stays() {
     let programmed = &gateway["status"]["conditions"][1];
     assert_eq!((&programmed["type"], &programmed["status"]), (&"Programmed".into(), &"False".into()));
     assert_eq!(programmed["message"], "the snapshot's listeners: holds 65 items, more than 64");
+}
+
+#[test]
+fn what_cannot_be_printed_is_an_error_unless_nobody_reads_on() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let status = operator().arg("crds").stdout(full).stderr(std::process::Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert!(operator().arg("crds").stdout(writer).status().unwrap().success());
 }
 
 #[test]

@@ -173,3 +173,14 @@ fn a_file_of_other_bytes_is_told_about() {
     std::fs::write(folder.input().join("image.yaml"), [0xff, 0xd8, 0xff]).unwrap();
     assert_eq!(validate(&folder), (1, "image.yaml:1: does not parse: it is not UTF-8 text\n".into()));
 }
+
+#[test]
+fn nothing_to_validate_is_no_success() {
+    let folder = Folder::new(&[]);
+    assert_eq!(validate(&folder).0, 2);
+    folder.write("notes.yaml", "# nothing yet\n");
+    assert_eq!(validate(&folder).0, 2);
+    folder.write("empty.yaml", "");
+    let (code, out) = validate(&folder);
+    assert!(code == 2 && out.starts_with("empty.yaml:1: warning: the file is empty"), "{out}");
+}

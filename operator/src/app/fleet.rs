@@ -141,7 +141,7 @@ async fn tend(
     let mut lines = child.stdout.take().map(|out| BufReader::new(out).lines());
     loop {
         tokio::select! {
-            line = next_line(&mut lines) => screen::line(format_args!("gateway={gateway} {line}")),
+            line = next_line(&mut lines) => screen::tell(format_args!("gateway={gateway} {line}")),
             status = child.wait() => return Some(status),
             _ = stop.changed() => {
                 drain(gateway, child).await;
@@ -171,7 +171,7 @@ async fn drain(gateway: &ObjectKey, mut child: Child) {
         Ok(Ok(status)) if status.success() => tracing::info!(%gateway, "the data plane has drained"),
         Ok(Ok(status)) => tracing::warn!(%gateway, %status, "the data plane ended before it had drained"),
         Ok(Err(error)) => {
-            tracing::error!(%gateway, %error, "nobody can say whether the data plane has drained")
+            tracing::error!(%gateway, %error, "the data plane is lost");
         }
         Err(_) => {
             tracing::warn!(%gateway, limit_s = DRAIN_MAX.as_secs(), "the data plane does not drain; killed");

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use serde_json::json;
 
-use super::{NOT_VALID, USAGE_OR_IO, screen, settings};
+use super::{NOT_VALID, USAGE_OR_IO, refuse_loop, screen, settings};
 use crate::apply::Sink;
 use crate::apply::files::Folder;
 use crate::build::{Applied, Config, Desired};
@@ -17,11 +18,12 @@ use crate::validate::object;
 
 /// Writes snapshots and status of whatever is valid, and tells about the rest.
 pub(super) fn render(args: Render) -> anyhow::Result<ExitCode> {
+    refuse_loop(&args.out, &args.paths)?;
     let settings = settings(args.paths, args.objects);
     let mut source = Source::Files(Files::new(settings));
     let mut sink = Sink::Files(Folder::open(args.out)?);
     let round = controller::reconcile(&mut source, &mut sink)?;
-    round.lines().for_each(screen::line);
+    round.lines().try_for_each(screen::line)?;
     let is_refused = |it: &Desired<Applied>| matches!(it.config, Config::Refused { .. });
     if round.gateways.iter().any(is_refused) {
         return Ok(ExitCode::from(NOT_VALID));
@@ -31,12 +33,15 @@ pub(super) fn render(args: Render) -> anyhow::Result<ExitCode> {
 
 /// Prints every violation and warning.
 pub(super) fn validate(args: Validate) -> anyhow::Result<ExitCode> {
-    let paths = args.paths.into_iter().chain(args.filename).collect();
+    let paths: Vec<_> = args.paths.into_iter().chain(args.filename).collect();
     let mut files = Files::new(settings(paths, Objects { namespace: args.namespace, backends: Vec::new() }));
     let findings = files.observe(object::admit).findings;
     match args.output {
-        Output::Text => findings.iter().for_each(screen::line),
-        Output::Json => screen::line(as_json(&findings)),
+        Output::Text => findings.iter().try_for_each(screen::line)?,
+        Output::Json => screen::line(as_json(&findings))?,
+    }
+    if files.is_empty() && is_fine(&findings) {
+        bail!("there is nothing to validate: no object stands in any file");
     }
     Ok(exit_code(&findings))
 }
@@ -44,7 +49,7 @@ pub(super) fn validate(args: Validate) -> anyhow::Result<ExitCode> {
 /// Prints the CustomResourceDefinitions as one YAML stream.
 pub(super) fn crds() -> anyhow::Result<ExitCode> {
     for crd in rebound_api::crd::all() {
-        screen::line(format_args!("---\n{}", serde_saphyr::to_string(&crd)?.trim_end()));
+        screen::line(format_args!("---\n{}", serde_saphyr::to_string(&crd)?.trim_end()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -58,6 +63,10 @@ fn exit_code(findings: &[Finding]) -> ExitCode {
     }
 }
 
+fn is_fine(findings: &[Finding]) -> bool {
+    findings.iter().all(|it| it.severity > Severity::Error)
+}
+
 fn as_json(findings: &[Finding]) -> serde_json::Value {
     let finding = |it: &Finding| {
         json!({
@@ -68,6 +77,5 @@ fn as_json(findings: &[Finding]) -> serde_json::Value {
             "message": it.message,
         })
     };
-    let valid = findings.iter().all(|it| it.severity > Severity::Error);
-    json!({ "valid": valid, "findings": findings.iter().map(finding).collect::<Vec<_>>() })
+    json!({ "valid": is_fine(findings), "findings": findings.iter().map(finding).collect::<Vec<_>>() })
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::fleet::{Fleet, Program};
-use super::{USAGE_OR_IO, screen, settings};
+use super::{USAGE_OR_IO, refuse_loop, screen, settings};
 use crate::apply::Sink;
 use crate::apply::files::Folder;
 use crate::cli::Run;
@@ -37,7 +37,7 @@ async fn serve(args: Run) -> anyhow::Result<ExitCode> {
     let settings = settings(args.paths, args.objects);
     let mut source = Source::Files(Files::new(settings));
     let mut sink = Sink::Files(Folder::open(out.path().into())?);
-    screen::line(format_args!("out={}", out.path().display()));
+    screen::line(format_args!("out={}", out.path().display()))?;
     let mut fleet = Fleet::new(program);
     let mut told = Vec::new();
     // Before the first look, as before each later one: what changes while we look is another change.
@@ -64,18 +64,8 @@ async fn serve(args: Run) -> anyhow::Result<ExitCode> {
 /// Prints what was found, once for each time that it changes.
 fn tell(told: &mut Vec<String>, round: &Round) {
     let lines: Vec<_> = round.lines().collect();
-    lines.iter().filter(|it| !told.contains(it)).for_each(screen::line);
+    lines.iter().filter(|it| !told.contains(it)).for_each(screen::tell);
     *told = lines;
-}
-
-/// Writing into a folder that is read would go on for ever.
-fn refuse_loop(out: &Path, paths: &[PathBuf]) -> anyhow::Result<()> {
-    let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.into());
-    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
-    if paths.iter().any(|path| canonical(path) == canonical(out)) {
-        bail!("--out {} is one of the folders that -f reads; choose another", out.display());
-    }
-    Ok(())
 }
 
 fn find_dataplane(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {

@@ -84,6 +84,11 @@ impl Files {
         Observation { world, findings }
     }
 
+    /// Whether the last look found no object of any kind.
+    pub fn is_empty(&self) -> bool {
+        self.readable.values().all(Vec::is_empty)
+    }
+
     /// Reads the files; one that cannot be read keeps what it held.
     fn refresh(&mut self) -> Vec<Finding> {
         let (files, mut findings) = read::list(&self.settings.paths);
