@@ -5,10 +5,10 @@ mod once;
 mod run;
 mod screen;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::cli::{Command, Objects};
 use crate::observe::files::Settings;
@@ -39,4 +39,19 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
 pub fn settings(paths: Vec<PathBuf>, objects: Objects) -> Settings {
     let Objects { namespace, backends } = objects;
     Settings { paths, namespace, backends, controller: CONTROLLER.into(), class: CLASS.into() }
+}
+
+/// A folder that is read and written would read its own `status.yaml`, now or with the next command.
+fn refuse_loop(out: &Path, paths: &[PathBuf]) -> anyhow::Result<()> {
+    let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.into());
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let out_end = canonical(out);
+    let reads = |path: &PathBuf| {
+        let end = canonical(path);
+        end == out_end || (end.is_file() && end.parent() == Some(&out_end))
+    };
+    if paths.iter().any(reads) {
+        bail!("--out {} is a folder that -f reads from; choose another", out.display());
+    }
+    Ok(())
 }

@@ -249,6 +249,19 @@ fn a_broken_file_keeps_the_last_good_configuration_and_is_reported() {
 }
 
 #[test]
+fn a_file_that_is_empty_for_a_while_takes_nothing_away() {
+    let folder = Folder::new(&[("gw.yaml", GATEWAY), ("policy.yaml", POLICY)]);
+    let running = Running::start(&folder);
+    running.await_snapshot("the policy", |it| retries(it) == Some(5));
+    folder.write("policy.yaml", "");
+    folder.replace("gw.yaml", &GATEWAY.replace("port: 8080", "port: 8081"));
+    let moved = running.await_snapshot("the other file", |it| it.listeners[0].port == 8081);
+    assert_eq!(retries(&moved), Some(5));
+    folder.write("policy.yaml", &POLICY.replace("numRetries: 5", "numRetries: 4"));
+    running.await_snapshot("the rest of the write", |it| retries(it) == Some(4));
+}
+
+#[test]
 fn an_edit_that_admission_would_refuse_keeps_the_last_good_policy() {
     let folder = Folder::new(&[("gw.yaml", GATEWAY), ("policy.yaml", POLICY)]);
     let running = Running::start(&folder);
@@ -330,6 +343,8 @@ fn it_does_not_start_on_what_it_cannot_read() {
     fails(folder.input().to_str().unwrap(), &["--dataplane", "/no/such/program"]);
     // Reading what it writes would never end.
     fails(out.to_str().unwrap(), &["--dataplane", "tests/data/fake_dataplane.sh"]);
+    std::fs::write(out.join("gw.yaml"), GATEWAY).unwrap();
+    fails(out.join("gw.yaml").to_str().unwrap(), &["--dataplane", "tests/data/fake_dataplane.sh"]);
 }
 
 #[test]

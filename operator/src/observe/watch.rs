@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
@@ -14,6 +14,9 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 /// The files are read at least this often: a file system that sends no events must not freeze the configuration.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// A file that was written less than this ago may be written on.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// Watches the folders in which files can change, appear or be replaced.
 #[derive(Debug)]
@@ -55,10 +58,29 @@ impl Watch {
                 let _ = self.changes.try_recv();
                 true
             }
-            () = tokio::time::sleep(LOOK_AGAIN) => true,
+            () = time_to_look(&self.paths) => true,
             () = stop => false,
         }
     }
+}
+
+/// Nobody has said that the files are complete: waits until they look so, at most for another [`LOOK_AGAIN`].
+async fn time_to_look(paths: &[PathBuf]) {
+    tokio::time::sleep(LOOK_AGAIN).await;
+    let latest = Instant::now() + LOOK_AGAIN;
+    while is_being_written(paths) && Instant::now() < latest {
+        tokio::time::sleep(SETTLED).await;
+    }
+}
+
+fn is_being_written(paths: &[PathBuf]) -> bool {
+    let is_young = |path: &Path| {
+        let written = std::fs::metadata(path).and_then(|it| it.modified());
+        // One from the future says nothing.
+        written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < SETTLED))
+    };
+    let inside = |path: &PathBuf| std::fs::read_dir(path).into_iter().flatten().flatten();
+    paths.iter().any(|path| is_young(path) || inside(path).any(|it| is_young(&it.path())))
 }
 
 /// Blocks on the kernel's queue, on a thread of its own that ends with the program.
@@ -96,4 +118,25 @@ fn folders(path: &Path) -> Vec<PathBuf> {
 /// The folder in which a path ends when all links are followed.
 fn end_folder(path: &Path) -> Option<PathBuf> {
     path.canonicalize().ok()?.parent().map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_just_written_may_be_half_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gw.yaml");
+        let file = File::create(&path).unwrap();
+        let paths = [folder.path().to_owned()];
+        let long_ago = SystemTime::now() - 2 * SETTLED;
+        File::open(folder.path()).unwrap().set_modified(long_ago).unwrap();
+        assert!(is_being_written(&paths) && is_being_written(std::slice::from_ref(&path)));
+        file.set_modified(long_ago).unwrap();
+        assert!(!is_being_written(&paths) && !is_being_written(&[path]));
+    }
 }

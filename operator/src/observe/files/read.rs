@@ -31,12 +31,16 @@ pub(super) fn list(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Finding>) {
     (files, findings)
 }
 
-/// The objects of a file, and those documents in it that are none. Fails as a whole when the file does not parse.
+/// The objects of a file, and those documents in it that are none. Fails as a whole when the file does not parse, and
+/// when nothing stands in it: between the two steps of a slow write every file is empty.
 pub(super) fn manifests(path: &Path, namespace: &str) -> Result<(Vec<Manifest>, Vec<Finding>), Finding> {
     let text = read(path).map_err(|error| match error.kind() {
         ErrorKind::InvalidData => unparsable(path, 1, "it is not UTF-8 text"),
         _ => unreadable(path, &error.to_string()),
     })?;
+    if text.is_empty() {
+        return Err(empty(path));
+    }
     let file: Arc<Path> = path.into();
     let parsed = documents(&text).map_err(|bad| unparsable(path, bad.line, &bad.message))?;
     let mut manifests = Vec::new();
@@ -83,6 +87,16 @@ fn unparsable(path: &Path, line: u64, message: &str) -> Finding {
         line,
         path: String::new(),
         message: format!("does not parse: {message}"),
+    }
+}
+
+fn empty(path: &Path) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        file: path.into(),
+        line: 1,
+        path: String::new(),
+        message: "the file is empty; what it held stays in effect until the file is removed".into(),
     }
 }
 
