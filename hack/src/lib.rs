@@ -1,7 +1,8 @@
 //! The scripts of the project, as a library: `cargo xtask <verb>` and the end-to-end tests call the same rooms.
 //!
-//! One module per verb, named after it, and a few rooms that several verbs share: `cleanup`, `say`, `cargo`,
-//! `backend`, `http_client`, `load`, `rig`. Development only: nothing here is shipped, and no shipped crate uses it.
+//! One module per verb, named after it (`generate` is the verb `gen`, which is a word of the language), and a few
+//! rooms that several verbs share: `cleanup`, `say`, `programs`, `sources`, `backend`, `http_client`, `load`, `rig`.
+//! Development only: nothing here is shipped, and no shipped crate uses it.
 
 pub mod backend;
 pub mod bench;

@@ -13,12 +13,14 @@ use hack::rig::{CHANGE_MAX, Rig, SEED_POLICY, poll, sample};
 /// Always fails, so that attempts count retries.
 const FAILING: &str = "/echo?status=503";
 
-/// The seed's policy with other numbers; waits are exact, so that a test can rely on them.
+/// The seed's policy with other numbers; waits are exact and equal, so that a test can rely on them.
 fn policy(retries: u8, base_seconds: &str) -> String {
     let seed = sample(SEED_POLICY).unwrap();
     let edited = seed.replace("numRetries: 5", &format!("numRetries: {retries}")).replace(
         "backoffBaseInterval: 2",
-        &format!("backoffBaseInterval: {base_seconds}\n      backoff:\n        jitter: None"),
+        &format!(
+            "backoffBaseInterval: {base_seconds}\n      backoff:\n        jitter: None\n        multiplier: 1"
+        ),
     );
     assert_ne!(seed, edited);
     edited
@@ -68,11 +70,11 @@ fn edits_under_load_lose_no_request() {
 #[test]
 fn s88_a_request_that_waits_for_its_retry_keeps_its_policy() {
     let rig = rig();
-    rig.apply(SEED_POLICY, &policy(2, "0.4")).unwrap();
+    rig.apply(SEED_POLICY, &policy(2, "2")).unwrap();
     thread::scope(|scope| {
         let running = scope.spawn(|| attempts_of_the_running_request(&rig));
         poll(CHANGE_MAX, || (rig.backend.attempts() == 1).then_some(())).expect("the first attempt");
-        rig.apply(SEED_POLICY, &policy(0, "0.4")).unwrap();
+        rig.apply(SEED_POLICY, &policy(0, "2")).unwrap();
         assert_eq!(rig.backend.attempts(), 1, "the change came within the first backoff");
         assert_eq!(running.join().unwrap(), 503);
     });
