@@ -4,9 +4,9 @@ mod support;
 
 use std::time::Duration;
 
-use support::TestEnv;
 use support::backend::{Backend, Step, ok, response};
 use support::snapshot::{Verbs, retrying, serving};
+use support::{TestEnv, await_that};
 
 #[test]
 fn a_connection_carries_one_request_after_the_other() {
@@ -189,4 +189,16 @@ fn surplus_behind_a_discarded_answer_is_never_used() {
         assert_eq!(env.get("/").text(), "status 200");
     }
     backend.await_ended(1);
+}
+
+#[test]
+fn a_connection_that_the_backend_closed_while_it_was_idle_is_closed_here_too() {
+    let backend = Backend::always(Step::RawThenClose(ok("kept alive, it says")));
+    let env = TestEnv::start(&serving([backend.address]));
+    let mut client = env.client();
+    assert_eq!(client.get("/").status, 200);
+    backend.await_ended(1);
+    let before = env.open_files();
+    await_that("a descriptor is free again", || env.open_files() < before);
+    assert_eq!(client.get("/").status, 200, "it was not the client's");
 }

@@ -73,10 +73,10 @@ impl Pool {
         self.endpoints.borrow_mut().retain(|address, _| named.contains(address));
     }
 
-    /// Closes what has been idle for too long.
+    /// Closes what has been idle for too long, and what the backend has closed already.
     pub fn sweep(&self, now: Instant) {
         for endpoint in self.endpoints.borrow().values() {
-            endpoint.idle.borrow_mut().retain(|idle| !idle.is_old(now));
+            endpoint.idle.borrow_mut().retain(|idle| idle.is_usable(now));
         }
     }
 
@@ -91,8 +91,7 @@ impl Endpoint {
     pub fn checkout(&self, now: Instant) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         while let Some(candidate) = idle.pop() {
-            // Bytes on an idle connection belong to no request: such a connection is never used again.
-            if !candidate.is_old(now) && candidate.connection.read.socket().peek() == Peeked::Quiet {
+            if candidate.is_usable(now) {
                 return Some(candidate.connection);
             }
         }
@@ -123,7 +122,9 @@ impl Drop for InFlight {
 }
 
 impl Idle {
-    fn is_old(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) > IDLE_MAX
+    /// Bytes on an idle connection belong to no request: such a connection is never used again.
+    fn is_usable(&self, now: Instant) -> bool {
+        let is_young = now.saturating_duration_since(self.since) <= IDLE_MAX;
+        is_young && self.connection.read.socket().peek() == Peeked::Quiet
     }
 }
