@@ -71,27 +71,9 @@ impl Scope {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::backoff::Backoff;
-    use crate::policy::retry::{Budget, Mode, Nested, NonIdempotent, REPLAY_DEFAULT_BYTES, RETRIES_DEFAULT};
-    use crate::policy::triggers::Triggers;
 
     fn rules() -> RetryRules {
-        RetryRules {
-            mode: Mode::Enforce,
-            on: Triggers::default(),
-            retries_max: RETRIES_DEFAULT,
-            backoff: Backoff::default(),
-            per_try_timeout: None,
-            total_timeout: None,
-            non_idempotent: NonIdempotent::UnsentOnly,
-            methods: Vec::new(),
-            replay_max_bytes: REPLAY_DEFAULT_BYTES,
-            avoid_tried: true,
-            nested: Nested::Suppress,
-            attempt_header_request: true,
-            attempt_header_response: false,
-            budget: Some(Budget::default()),
-        }
+        RetryRules::default()
     }
 
     #[test]

@@ -94,6 +94,29 @@ pub struct Budget {
     pub floor_interval: Duration,
 }
 
+impl Default for RetryRules {
+    /// What a policy that says nothing asks for, and the ceilings where there is no policy at all. Apart from what was
+    /// never sent it retries nothing: `retryOn` has no default.
+    fn default() -> Self {
+        Self {
+            mode: Mode::Enforce,
+            on: Triggers::default(),
+            retries_max: RETRIES_DEFAULT,
+            backoff: Backoff::default(),
+            per_try_timeout: None,
+            total_timeout: None,
+            non_idempotent: NonIdempotent::UnsentOnly,
+            methods: Vec::new(),
+            replay_max_bytes: REPLAY_DEFAULT_BYTES,
+            avoid_tried: true,
+            nested: Nested::Suppress,
+            attempt_header_request: true,
+            attempt_header_response: false,
+            budget: Some(Budget::default()),
+        }
+    }
+}
+
 impl Default for Budget {
     /// The budget of a policy that does not say: 20 % over 10 s, and 10 retries in any second.
     fn default() -> Self {

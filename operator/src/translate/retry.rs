@@ -1,22 +1,18 @@
 //! Retry rules in numbers: those of a policy, and those of an HTTPRoute rule within a policy's ceilings.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use rebound_api::config::retry::{self as wire, Retry};
 use rebound_api::name::ObjectKey;
 use rebound_api::policy::backoff::{Backoff, Jitter};
-use rebound_api::policy::retry::{Budget, Mode, Nested, NonIdempotent, REPLAY_DEFAULT_BYTES, RetryRules};
+use rebound_api::policy::retry::{Mode, Nested, NonIdempotent, RetryRules};
 use rebound_api::policy::status_set::StatusSet;
 
 use crate::validate::{AcceptedPolicy, AcceptedRule, RuleRetry};
 
-/// What retries may cost where no policy says otherwise.
-const BUDGET_DEFAULT: Budget = Budget {
-    percent: 20,
-    interval: Duration::from_secs(10),
-    floor_count: 10,
-    floor_interval: Duration::from_secs(1),
-};
+/// The ceilings where no policy says otherwise.
+static DEFAULT: LazyLock<RetryRules> = LazyLock::new(RetryRules::default);
 
 /// How a Service port is retried by its policy; none: the policy is disabled.
 pub(super) fn of_policy(policy: &AcceptedPolicy) -> Option<Retry> {
@@ -32,7 +28,7 @@ pub(super) fn of_policy(policy: &AcceptedPolicy) -> Option<Retry> {
         backoff: backoff(&rules.backoff),
         per_try_timeout_ms: rules.per_try_timeout.map(millis),
         total_timeout_ms: rules.total_timeout.map(millis),
-        ..within(policy.key.clone(), Some(rules))
+        ..within(policy.key.clone(), rules)
     })
 }
 
@@ -50,14 +46,13 @@ pub(super) fn of_rule(
         on_per_try_timeout: rule.attempt_timeout.is_some(),
         retries_max: retry.retries_max,
         backoff: backoff(&retry.backoff),
-        ..within(route.clone(), policy.and_then(|it| it.rules.as_ref()))
+        ..within(route.clone(), ceilings(policy))
     }
 }
 
 /// The budget binds every retry to the Service port, whoever asks for it.
 pub(super) fn budget(policy: Option<&AcceptedPolicy>) -> Option<wire::Budget> {
-    let rules = policy.and_then(|policy| policy.rules.as_ref());
-    let budget = rules.map_or(Some(BUDGET_DEFAULT), |rules| rules.budget)?;
+    let budget = ceilings(policy).budget?;
     Some(wire::Budget {
         percent: budget.percent,
         interval_ms: millis(budget.interval),
@@ -66,8 +61,13 @@ pub(super) fn budget(policy: Option<&AcceptedPolicy>) -> Option<wire::Budget> {
     })
 }
 
-/// Rules that retry nothing, within the ceilings of a policy or else of the defaults.
-fn within(origin: ObjectKey, ceilings: Option<&RetryRules>) -> Retry {
+/// A disabled policy sets no ceilings: the defaults hold as if it were not there.
+fn ceilings(policy: Option<&AcceptedPolicy>) -> &RetryRules {
+    policy.and_then(|policy| policy.rules.as_ref()).unwrap_or(&DEFAULT)
+}
+
+/// Rules that retry nothing, within the ceilings of others.
+fn within(origin: ObjectKey, ceilings: &RetryRules) -> Retry {
     Retry {
         origin,
         dry_run: false,
@@ -79,13 +79,13 @@ fn within(origin: ObjectKey, ceilings: Option<&RetryRules>) -> Retry {
         backoff: wire::Backoff { base_us: 1, max_us: 1, multiplier: 1, jitter: wire::Jitter::None },
         per_try_timeout_ms: None,
         total_timeout_ms: None,
-        non_idempotent: non_idempotent(ceilings.map_or(NonIdempotent::UnsentOnly, |it| it.non_idempotent)),
-        methods: ceilings.map(|it| it.methods.clone()).unwrap_or_default(),
-        replay_max_bytes: ceilings.map_or(REPLAY_DEFAULT_BYTES, |it| it.replay_max_bytes),
-        avoid_tried: ceilings.is_none_or(|it| it.avoid_tried),
-        suppress_nested: ceilings.is_none_or(|it| it.nested == Nested::Suppress),
-        attempt_header_request: ceilings.is_none_or(|it| it.attempt_header_request),
-        attempt_header_response: ceilings.is_some_and(|it| it.attempt_header_response),
+        non_idempotent: non_idempotent(ceilings.non_idempotent),
+        methods: ceilings.methods.clone(),
+        replay_max_bytes: ceilings.replay_max_bytes,
+        avoid_tried: ceilings.avoid_tried,
+        suppress_nested: ceilings.nested == Nested::Suppress,
+        attempt_header_request: ceilings.attempt_header_request,
+        attempt_header_response: ceilings.attempt_header_response,
     }
 }
 
