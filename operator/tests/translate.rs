@@ -68,6 +68,8 @@ goldens! {
     a_route_without_rules_matches_everything
     a_service_import_is_named_as_without_effect
     a_udp_port_of_the_same_number_is_not_taken
+    a_route_on_listeners_that_serve_nothing_says_so
+    a_rule_that_is_dropped_and_one_that_answers_500_are_told_apart
     a_rule_with_an_unknown_filter_answers_500
     endpoints_come_from_ready_slices
     fields_without_effect_are_named

@@ -45,7 +45,7 @@ pub enum ConditionType {
     ResolvedRefs,
     /// Listener: another listener claims the same port in a way that excludes this one.
     Conflicted,
-    /// Route: some rules are not in effect; the message names them.
+    /// Route: some rules, or shares of them, are not in effect as written; the message names them.
     PartiallyInvalid,
 }
 
@@ -80,7 +80,7 @@ pub enum Reason {
     NoMatchingParent,
     /// Route: the hostnames of route and listener have nothing in common.
     NoMatchingListenerHostname,
-    /// Route: a value that this build does not act on; see `PartiallyInvalid` for rules.
+    /// Route: a value that is wrong or that this build does not act on; `PartiallyInvalid` if rules are left.
     UnsupportedValue,
     /// Route: a Service or its port does not exist; its share of requests is answered with 500.
     BackendNotFound,

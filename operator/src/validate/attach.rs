@@ -80,10 +80,12 @@ impl<'a, 'w> Board<'a, 'w> {
         };
         let found = match_parent(self.world, &self.gateways[at], parent, route);
         let found = found.and_then(|found| verdict.own_refusal().map_or(Ok(found), Err));
+        let listeners = &self.gateways[at].verdict.listeners;
+        let is_served = found.iter().flatten().any(|(listener, _)| listeners[*listener].is_usable());
         let refused = found.map(|found| merge(&mut self.listeners[at], found, index)).err();
         // What has no effect is told as a warning; the reference in the status holds the fields of its kind.
         let parent = ParentReference { unread: Unread::new(), ..parent.clone() };
-        Some(ParentVerdict { parent, gateway, refused })
+        Some(ParentVerdict { parent, gateway, refused, is_served })
     }
 }
 

@@ -1,12 +1,12 @@
 //! An HTTPRoute by itself: which of its rules can be served, and what their backends mean.
 
 use rebound_api::crd::condition::Reason;
-use rebound_api::crd::http_route::{HttpRoute, HttpRouteRule};
+use rebound_api::crd::http_route::{HttpBackendRef, HttpRoute, HttpRouteRule};
 use rebound_api::violation::{Report, Violation};
 
 use super::place::Place;
-use super::rule::{self, Checked};
-use super::verdict::{Refusal, RouteVerdict};
+use super::rule::{self, CheckedRule};
+use super::verdict::{Fate, Refusal, RouteVerdict};
 use super::{AcceptedBackend, AcceptedRoute, AcceptedRule, backend, grammar};
 use crate::observe::world::{Observed, World};
 
@@ -38,33 +38,26 @@ pub(super) fn report(route: &HttpRoute) -> Report {
 }
 
 fn check<'w>(world: &'w World, route: &'w Observed<HttpRoute>) -> CheckedRoute<'w> {
-    let mut report = head(&route.object);
-    let hosts_ok = report.violations.is_empty();
+    let head = head(&route.object);
+    let mut accepted = AcceptedRoute { key: route.key.clone(), rules: Vec::new() };
     let mut unresolved = Vec::new();
-    let mut accepted = Vec::new();
-    let mut served = false;
+    let mut verdict = RouteVerdict::new(route);
+    // Hostnames are part of what every rule matches.
+    let says_where = head.is_clean();
+    verdict.dropped = head.violations;
+    verdict.warnings = head.warnings;
     for (path, rule) in rules(&route.object) {
         let mut checked = rule::check(&path, rule);
-        report.violations.extend_from_slice(&checked.report.violations);
-        report.warnings.append(&mut checked.report.warnings);
-        if checked.matches_ok && hosts_ok {
-            served |= checked.is_sound;
-            accepted.push(accept(world, route, &path, rule, checked, &mut unresolved));
+        if !says_where {
+            checked.fate = Fate::Dropped;
+        }
+        verdict.add(checked.fate, std::mem::take(&mut checked.report));
+        if checked.fate != Fate::Dropped {
+            accepted.rules.push(accept(world, route, &path, rule, checked, &mut unresolved));
         }
     }
-    CheckedRoute {
-        route,
-        accepted: AcceptedRoute { key: route.key.clone(), rules: accepted },
-        verdict: RouteVerdict {
-            key: route.key.clone(),
-            generation: route.generation,
-            parents: Vec::new(),
-            is_empty: !served,
-            dropped: report.violations,
-            unresolved: join(unresolved),
-            warnings: report.warnings,
-        },
-    }
+    verdict.unresolved = join(unresolved);
+    CheckedRoute { route, accepted, verdict }
 }
 
 fn accept<'w>(
@@ -72,19 +65,19 @@ fn accept<'w>(
     route: &Observed<HttpRoute>,
     path: &str,
     rule: &'w HttpRouteRule,
-    checked: Checked,
+    checked: CheckedRule,
     unresolved: &mut Vec<Refusal>,
 ) -> AcceptedRule<'w> {
-    let backends = backends(world, route, path, rule, &checked, unresolved);
+    let backends = backends(world, route, path, rule, &checked.backends, unresolved);
     // A filter that cannot be carried out must not be skipped: its requests are answered with 500 instead.
-    let is_sound = checked.is_sound;
+    let is_served = checked.fate == Fate::Served;
     AcceptedRule {
         matches: &rule.matches,
-        filters: if is_sound { &rule.filters } else { &[] },
+        filters: if is_served { &rule.filters } else { &[] },
         request_timeout: checked.request_timeout,
         attempt_timeout: checked.attempt_timeout,
         retry: checked.retry,
-        backends: if is_sound { backends } else { Vec::new() },
+        backends: if is_served { backends } else { Vec::new() },
     }
 }
 
@@ -93,26 +86,29 @@ fn backends<'w>(
     route: &Observed<HttpRoute>,
     path: &str,
     rule: &'w HttpRouteRule,
-    checked: &Checked,
+    fates: &[Fate],
     unresolved: &mut Vec<Refusal>,
 ) -> Vec<AcceptedBackend<'w>> {
     let mut backends = Vec::new();
-    for (index, backend) in rule.backend_refs.iter().enumerate() {
+    for (index, (backend, fate)) in rule.backend_refs.iter().zip(fates).enumerate() {
         let target = backend::resolve(world, route.key.namespace(), backend);
         let target = target.map_err(|mut refusal| {
             refusal.message = format!("{path}.backendRefs[{index}]: {}", refusal.message);
             unresolved.push(refusal);
         });
-        let is_bad = checked.bad_backends.contains(&index);
+        let is_served = *fate == Fate::Served;
         backends.push(AcceptedBackend {
-            weight: backend
-                .weight
-                .map_or(1, |weight| u32::try_from(weight).unwrap_or(0).min(rule::WEIGHT_MAX)),
-            filters: if is_bad { &[] } else { &backend.filters },
-            target: target.ok().filter(|_| !is_bad),
+            weight: weight(backend),
+            filters: if is_served { &backend.filters } else { &[] },
+            target: target.ok().filter(|_| is_served),
         });
     }
     backends
+}
+
+/// The share, brought within its bounds: that it was outside is told elsewhere.
+fn weight(backend: &HttpBackendRef) -> u32 {
+    backend.weight.map_or(1, |weight| u32::try_from(weight).unwrap_or(0).min(rule::WEIGHT_MAX))
 }
 
 fn head(route: &HttpRoute) -> Report {
@@ -145,12 +141,36 @@ fn join(refusals: Vec<Refusal>) -> Option<Refusal> {
 }
 
 impl RouteVerdict {
-    /// Why a route is refused by itself, wherever it wants to attach.
+    fn new(route: &Observed<HttpRoute>) -> Self {
+        Self {
+            key: route.key.clone(),
+            generation: route.generation,
+            parents: Vec::new(),
+            fates: Vec::new(),
+            dropped: Vec::new(),
+            answered_500: Vec::new(),
+            unresolved: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// One rule more.
+    fn add(&mut self, fate: Fate, report: Report) {
+        // Of a rule that is served all mistakes are those of single backends.
+        let mistakes = if fate == Fate::Dropped { &mut self.dropped } else { &mut self.answered_500 };
+        mistakes.extend(report.violations);
+        self.warnings.extend(report.warnings);
+        self.fates.push(fate);
+    }
+
+    /// Why a route without any rule that is served is refused, wherever it wants to attach.
     pub(super) fn own_refusal(&self) -> Option<Refusal> {
-        self.is_empty.then(|| Refusal::new(Reason::UnsupportedValue, join_violations(&self.dropped)))
+        let is_served = self.fates.contains(&Fate::Served);
+        let mistakes = self.dropped.iter().chain(&self.answered_500);
+        (!is_served).then(|| Refusal::new(Reason::UnsupportedValue, join_violations(mistakes)))
     }
 }
 
-fn join_violations(violations: &[Violation]) -> String {
-    violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ")
+fn join_violations<'a>(violations: impl Iterator<Item = &'a Violation>) -> String {
+    violations.map(Violation::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -61,13 +61,26 @@ pub struct RouteVerdict {
     pub generation: Option<i64>,
     /// The Gateways of ours that the route names.
     pub parents: Vec<ParentVerdict>,
-    /// Mistakes in rules, each of which takes a rule out of effect.
+    /// What becomes of each rule.
+    pub fates: Vec<Fate>,
+    /// Mistakes for which a rule matches no request.
     pub dropped: Vec<Violation>,
-    /// Whether a rule is left at all.
-    pub is_empty: bool,
+    /// Mistakes for which a rule, or the share of one of its backends, is answered with 500.
+    pub answered_500: Vec<Violation>,
     /// Against `ResolvedRefs`.
     pub unresolved: Option<Refusal>,
     pub warnings: Vec<Violation>,
+}
+
+/// What becomes of a rule, or of one of its backends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Nobody can say which requests it is for.
+    Dropped,
+    /// It cannot be carried out as written; its requests must not go on as if it said less.
+    Answers500,
+    /// It is carried out.
+    Served,
 }
 
 #[derive(Debug, Clone)]
@@ -77,6 +90,8 @@ pub struct ParentVerdict {
     pub gateway: ObjectKey,
     /// Against `Accepted`.
     pub refused: Option<Refusal>,
+    /// Whether one of the listeners that the route attaches to is served.
+    pub is_served: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -122,6 +137,11 @@ impl Refusal {
 impl TargetVerdict {
     pub fn new(target: Target) -> Self {
         Self { target, refused: None, held: Vec::new(), withheld: Vec::new(), ancestors: Vec::new() }
+    }
+
+    /// Whether the policy is refused here or has a mistake: what there is to say is then about every port.
+    pub fn holds_nothing(&self) -> bool {
+        self.held.is_empty()
     }
 }
 
