@@ -44,6 +44,11 @@ pub enum BadName {
     Port(String),
 }
 
+/// Whether `text` is a token (RFC 9110 5.6.2), as the names of methods and header fields are.
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
 impl ObjectKey {
     /// Checks both parts; see [`LABEL_MAX_CHARS`] and [`NAME_MAX_CHARS`].
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Result<Self, BadName> {

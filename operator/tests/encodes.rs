@@ -99,7 +99,8 @@ fn or_fine(fine: &'static str) -> impl Strategy<Value = String> {
 }
 
 fn listener() -> impl Strategy<Value = Value> {
-    (text(), or_fine(""), or_right(80), select(&["HTTP", "HTTP", "HTTPS"][..])).prop_map(|(name, hostname, port, protocol)| {
+    let name = prop_oneof![15 => select(&["a", "b", "c", "d"][..]).prop_map(str::to_owned), 1 => text()];
+    (name, or_fine(""), or_right(80), select(&["HTTP", "HTTP", "HTTPS"][..])).prop_map(|(name, hostname, port, protocol)| {
         json!({ "name": name, "hostname": hostname, "port": port, "protocol": protocol })
     })
 }

@@ -75,6 +75,7 @@ goldens! {
     fields_without_effect_are_named
     header_changes_of_rules_and_backends
     hostnames_meet_in_the_narrower_one
+    listener_and_host_names_are_those_of_gateway_api
     listeners_that_are_not_distinct_are_all_refused
     matches_of_all_kinds
     only_http_is_served

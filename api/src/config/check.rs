@@ -8,6 +8,7 @@ use super::codec::DecodeError;
 use super::listener::Listener;
 use super::retry::{Budget, Retry};
 use super::route::{Backend, HeaderEdits, Match, PathMatch, Route, Rule, ValueMatch};
+use crate::name::is_token;
 
 /// The most listeners of a Gateway (Gateway API).
 const LISTENERS_MAX: usize = 64;
@@ -200,11 +201,6 @@ fn is_hostname(text: &str) -> bool {
     let labels = text.strip_prefix("*.").unwrap_or(text);
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     labels.len() <= 253 && labels.split('.').all(|label| !label.is_empty() && label.bytes().all(allowed))
-}
-
-/// RFC 9110 5.6.2.
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 fn is_lower_token(text: &str) -> bool {

@@ -1,26 +1,35 @@
 //! The small grammars that Gateway API objects hold: hostnames, tokens, expressions.
 //!
-//! The checks are those of `config`, so that nothing which passes here can be refused when it is encoded.
+//! The checks are at least as strict as those of `config`, so that nothing which passes here can be refused when it is encoded.
+
+use std::net::Ipv4Addr;
 
 use rebound_api::config::route::REGEX_MAX_BYTES;
+use rebound_api::name::NAME_MAX_CHARS;
 use regex::bytes::RegexBuilder;
 
 /// The longest expression that is compiled.
 pub(super) const REGEX_MAX_CHARS: usize = 1024;
 
-const HOSTNAME_MAX_CHARS: usize = 253;
-
-/// `*.` at most once, in front.
+/// A host of RFC 1123 in any case, `*.` at most once in front. An address is no hostname (Gateway API).
 pub(super) fn is_hostname(text: &str) -> bool {
-    let labels = text.strip_prefix("*.").unwrap_or(text);
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    labels.len() <= HOSTNAME_MAX_CHARS
-        && labels.split('.').all(|label| !label.is_empty() && label.bytes().all(allowed))
+    let host = text.strip_prefix("*.").unwrap_or(text);
+    text.len() <= NAME_MAX_CHARS
+        && is_subdomain(&host.to_ascii_lowercase())
+        && host.parse::<Ipv4Addr>().is_err()
 }
 
-/// RFC 9110 5.6.2.
-pub(super) fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+/// The name of a listener and of everything else that Gateway API calls a section (RFC 1123).
+pub(super) fn is_section_name(text: &str) -> bool {
+    text.len() <= NAME_MAX_CHARS && is_subdomain(text)
+}
+
+fn is_subdomain(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let is_label = |label: &str| {
+        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.bytes().all(inner)
+    };
+    text.split('.').all(is_label)
 }
 
 pub(super) fn not_a_field_name(name: &str) -> String {
@@ -59,6 +68,24 @@ fn compile(text: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hostnames_and_listener_names_are_those_of_gateway_api() {
+        for text in ["a", "example.com", "*.example.com", "A.example.com", "1.example.com", "a-b.c", "1.2.3"]
+        {
+            assert!(is_hostname(text), "{text}");
+        }
+        let long = "a".repeat(NAME_MAX_CHARS + 1);
+        for text in
+            ["", "*", "*.", "1.2.3.4", "-x.com", "x-.com", "foo_bar.com", "a..b", "*.*.com", "a:80", &long]
+        {
+            assert!(!is_hostname(text), "{text}");
+        }
+        assert!(is_section_name("http-8080"));
+        for text in ["", "HTTP", "a_b", "-a", "a b", &long] {
+            assert!(!is_section_name(text), "{text}");
+        }
+    }
 
     #[test]
     fn an_expression_that_would_fill_the_memory_is_refused() {

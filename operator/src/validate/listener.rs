@@ -10,6 +10,9 @@ use super::grammar;
 use super::place::Place;
 use super::verdict::{ListenerVerdict, Refusal};
 
+/// What the name of a listener looks like.
+const SECTION_NAME: &str = "lower-case letters, digits, `-` and `.`, at most 253 characters";
+
 /// The verdict on a listener; `listeners` are all of its Gateway.
 pub(super) fn check(listener: &Listener, listeners: &[Listener]) -> ListenerVerdict {
     let invalid =
@@ -61,6 +64,9 @@ fn mistake(listener: &Listener, listeners: &[Listener]) -> Option<(&'static str,
     let hostname = listener.hostname.as_deref().unwrap_or_default();
     if !hostname.is_empty() && !grammar::is_hostname(hostname) {
         return Some(("hostname", format!("`{hostname}` is not a hostname")));
+    }
+    if !grammar::is_section_name(&listener.name) {
+        return Some(("name", format!("`{}` is not a name: {SECTION_NAME}", listener.name)));
     }
     let first = listeners.iter().find(|it| it.name == listener.name)?;
     let is_first = std::ptr::eq(first, listener);

@@ -1,6 +1,7 @@
 //! What filters may do, for rules and for single backends.
 
 use rebound_api::crd::http_route::{FilterType, HttpHeaderFilter, HttpRouteFilter};
+use rebound_api::name::is_token;
 
 use crate::validate::grammar;
 use crate::validate::place::Place;
@@ -49,7 +50,7 @@ fn edits(place: &mut Place<'_>, edits: Option<&HttpHeaderFilter>) {
 }
 
 fn name(place: &mut Place<'_>, name: &str) {
-    place.ensure(grammar::is_token(name), || grammar::not_a_field_name(name));
+    place.ensure(is_token(name), || grammar::not_a_field_name(name));
     let is_touchable = !UNTOUCHABLE.contains(&name.to_ascii_lowercase().as_str());
     place.ensure(is_touchable, || format!("`{name}` belongs to the connection and cannot be changed"));
 }

@@ -3,6 +3,7 @@
 use rebound_api::crd::http_route::{
     HttpPathMatch, HttpRouteMatch, HttpValueMatch, PathMatchType, ValueMatchType,
 };
+use rebound_api::name::is_token;
 
 use crate::validate::grammar;
 use crate::validate::place::Place;
@@ -14,14 +15,14 @@ pub(super) fn check(place: &mut Place<'_>, item: &HttpRouteMatch) {
     }
     for (index, it) in item.headers.iter().enumerate() {
         let mut place = place.item("headers", index);
-        place.at("name").ensure(grammar::is_token(&it.name), || grammar::not_a_field_name(&it.name));
+        place.at("name").ensure(is_token(&it.name), || grammar::not_a_field_name(&it.name));
         value(&mut place, it);
     }
     for (index, it) in item.query_params.iter().enumerate() {
         value(&mut place.item("queryParams", index), it);
     }
     if let Some(method) = &item.method {
-        place.at("method").ensure(grammar::is_token(method), || format!("`{method}` is not a method"));
+        place.at("method").ensure(is_token(method), || format!("`{method}` is not a method"));
     }
 }
 

@@ -1,9 +1,9 @@
 //! Fields that this version does not act on. They must be right all the same, or the version that does act on them
 //! would refuse policies that this one took.
 
-use super::limits::is_token;
 use super::read_duration;
 use crate::crd::retry_policy::layers::Layers;
+use crate::name::is_token;
 use crate::violation::{Reason, Violation};
 
 /// Everything that is wrong with the dormant fields of a scope.

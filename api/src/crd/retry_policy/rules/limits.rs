@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::read_duration;
 use crate::crd::retry_policy::layers::{Found, Layers};
+use crate::name::is_token;
 use crate::policy::byte_count;
 use crate::policy::duration::format;
 use crate::policy::retry::{REPLAY_DEFAULT_BYTES, REPLAY_LIMIT_BYTES};
@@ -70,9 +71,4 @@ pub(super) fn replay(layers: &Layers<'_>, found: &mut Vec<Violation>) -> u32 {
     };
     found.push(violation);
     REPLAY_DEFAULT_BYTES
-}
-
-/// RFC 9110 5.6.2; the schema has seen to it that the text is not empty.
-pub(super) fn is_token(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
