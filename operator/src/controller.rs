@@ -35,7 +35,7 @@ impl Round {
 /// Looks at what exists and makes everything so.
 pub fn reconcile(source: &mut Source, sink: &mut Sink) -> Result<Round, ApplyError> {
     let seen = source.observe(validate::object::admit);
-    let (accepted, verdicts) = validate::world(&seen.world);
+    let (accepted, verdicts) = validate::decide(&seen.world);
     let snapshots = translate::snapshots(&seen.world, &accepted);
     let prepared = build::resources(snapshots, sink.current());
     let applied = sink.apply(prepared);

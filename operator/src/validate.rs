@@ -116,7 +116,7 @@ pub struct AcceptedPolicy {
 }
 
 /// Decides about everything in the world.
-pub fn world(world: &World) -> (Accepted<'_>, Verdicts) {
+pub fn decide(world: &World) -> (Accepted<'_>, Verdicts) {
     let classes = gateway::classes(world);
     let gateways = gateway::gateways(world);
     let routes = route::routes(world);
@@ -126,6 +126,7 @@ pub fn world(world: &World) -> (Accepted<'_>, Verdicts) {
     let policies = policy::ancestors(&accepted, policy_verdicts);
     let mut notes = gateway::notes(world);
     notes.extend(attached.notes);
+    notes.extend(policy::notes(&policies));
     let verdicts = Verdicts {
         controller: world.controller.clone(),
         classes,

@@ -54,7 +54,7 @@ proptest! {
     #[test]
     fn what_is_accepted_can_be_encoded(listeners in vec(listener(), 0..4), routes in vec(route(), 0..4)) {
         let world = world(&listeners, &routes);
-        let (accepted, _) = validate::world(&world);
+        let (accepted, _) = validate::decide(&world);
         let snapshots = translate::snapshots(&world, &accepted);
         for desired in build::resources(snapshots, &BTreeMap::new()) {
             if let Config::Refused { message } = desired.config {

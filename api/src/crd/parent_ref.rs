@@ -8,6 +8,9 @@ use super::condition::Condition;
 /// The group of Gateway API.
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 
+/// The most ancestors in the status of a policy (GEP-713); the oldest Gateways stand first.
+pub const ANCESTORS_MAX: usize = 16;
+
 /// What a route attaches to; also names the ancestor in a policy's status.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -17,8 +17,6 @@ use crate::validate::verdict::Verdicts;
 
 const GATEWAY_API: &str = "gateway.networking.k8s.io/v1";
 const POLICY_API: &str = "gateway.flomesh.io/v1alpha1";
-/// The most ancestors in a policy's status (GEP-713); the oldest Gateways stand first.
-const ANCESTORS_MAX: usize = 16;
 
 /// The status of every object of ours.
 pub fn statuses(verdicts: &Verdicts, applied: &[Desired<Applied>]) -> Vec<ObjectStatus> {

@@ -5,6 +5,7 @@ mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rebound_api::crd::parent_ref::ANCESTORS_MAX;
 use rebound_api::crd::retry_policy::{self, Checked};
 use rebound_api::name::{ObjectKey, ServicePort};
 use serde_json::Value;
@@ -29,6 +30,19 @@ pub(super) fn ancestors(accepted: &Accepted<'_>, mut verdicts: Vec<PolicyVerdict
         target.ancestors = ancestors.collect();
     }
     verdicts
+}
+
+/// A status that is full cannot say by itself what it leaves out.
+pub(super) fn notes(verdicts: &[PolicyVerdict]) -> impl Iterator<Item = String> + '_ {
+    verdicts.iter().filter_map(|verdict| {
+        let gateways = verdict.targets.iter().flat_map(|it| &it.ancestors).map(|it| &it.gateway);
+        let apart = verdict.targets.iter().filter(|it| it.ancestors.is_empty()).count();
+        let left_out = (gateways.collect::<BTreeSet<_>>().len() + apart).checked_sub(ANCESTORS_MAX)?;
+        let key = &verdict.key;
+        (left_out > 0).then(|| {
+            format!("the status of RetryPolicy {key} holds {ANCESTORS_MAX} ancestors; {left_out} more are left out")
+        })
+    })
 }
 
 fn judge(
@@ -79,7 +93,7 @@ fn ancestor(
 ) -> Option<Ancestor> {
     let from = ServicePort { service: target.target.key.clone(), port: 0 };
     let of_service = reach.range(from..).take_while(|(port, _)| port.service == target.target.key);
-    let is_held = |number: u16| target.held.is_empty() || target.held.contains(&number);
+    let is_held = |number: u16| target.holds_nothing() || target.held.contains(&number);
     let mut ancestor = Ancestor { gateway: gateway.clone(), backends: 0, overridden: 0 };
     for (_, (backends, overridden)) in of_service.filter(|(port, _)| is_held(port.port)) {
         ancestor.backends += backends;

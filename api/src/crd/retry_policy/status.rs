@@ -3,10 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::crd::parent_ref::PolicyAncestorStatus;
-
-/// The most ancestors of a policy (Gateway API's PolicyStatus).
-const ANCESTORS_MAX: usize = 16;
+use crate::crd::parent_ref::{ANCESTORS_MAX, PolicyAncestorStatus};
 
 /// What became of the policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,12 +1,12 @@
 //! RetryPolicy: one statement for each Gateway through which it acts (GEP-713).
 
 use rebound_api::crd::condition::{Condition, ConditionType, Reason, Status as Holds};
-use rebound_api::crd::parent_ref::{GATEWAY_GROUP, ParentReference, PolicyAncestorStatus};
+use rebound_api::crd::parent_ref::{ANCESTORS_MAX, GATEWAY_GROUP, ParentReference, PolicyAncestorStatus};
 use rebound_api::crd::target_ref::{Target, TargetKind};
 use rebound_api::name::ObjectKey;
 
 use super::super::document::{ObjectStatus, Status};
-use super::{ANCESTORS_MAX, POLICY_API, accepted, join, object, observed, refused_config, with_warnings};
+use super::{POLICY_API, accepted, join, object, observed, refused_config, with_warnings};
 use crate::build::{Applied, Desired};
 use crate::validate::verdict::{Ancestor, PolicyVerdict, TargetVerdict, Verdicts};
 
@@ -29,6 +29,7 @@ pub(super) fn policy(
         let conditions = vec![own_accepted(verdict, &[target])];
         ancestors.push(ancestor(target_ref(&target.target), conditions, verdict, verdicts));
     }
+    // `validate` notes how many are left out.
     ancestors.truncate(ANCESTORS_MAX);
     let status = Status::Policy { ancestors };
     (!verdict.targets.is_empty()).then(|| object(POLICY_API, "RetryPolicy", &verdict.key, status))
