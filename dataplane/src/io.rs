@@ -5,7 +5,9 @@
 
 pub mod driver;
 pub mod listener;
+mod pace;
 pub mod race;
+pub mod socket;
 pub mod spawn;
 pub mod stop;
 pub mod stream;

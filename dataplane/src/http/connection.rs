@@ -111,7 +111,7 @@ pub(super) async fn respond(write: &mut WriteHalf, status: u16, head_only: bool,
 
 /// Closing while the client still sends would reset the connection and could cost it the answer that is on its way: so
 /// this side ends first, and what still comes is thrown away.
-async fn linger(read: Option<ReadHalf>, write: WriteHalf, socket: crate::io::stream::Socket) {
+async fn linger(read: Option<ReadHalf>, write: WriteHalf, socket: crate::io::socket::Socket) {
     socket.shutdown_write();
     let Some(mut read) = read else { return };
     let throw_away = async {

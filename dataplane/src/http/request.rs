@@ -21,7 +21,8 @@ use super::hop::{ATTEMPT_FIELD, ResponseHop, write_response};
 use super::relay::{RelayError, relay, send_kept};
 use crate::clock::{self, CoreClock};
 use crate::io::race::{First, race};
-use crate::io::stream::{Peeked, ReadHalf, Socket, WriteHalf};
+use crate::io::socket::Socket;
+use crate::io::stream::{ReadHalf, WriteHalf};
 use crate::io::timer::{sleep, timeout_at};
 use crate::retry::attempts::{Call, Deadline, DeadlineSource, Finished, attempts};
 use crate::retry::decide::{Reason, Request};
@@ -327,7 +328,7 @@ async fn gone(socket: Socket) {
     let mut pause = GONE_CHECK_FIRST;
     loop {
         sleep(pause).await;
-        if socket.peek() == Peeked::Closed {
+        if socket.is_closed_by_peer() {
             return;
         }
         pause = (pause * 2).min(GONE_CHECK_MAX);

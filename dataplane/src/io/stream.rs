@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 
 use bytes::{Bytes, BytesMut};
 use monoio::buf::{IoBuf, SliceMut};
@@ -14,38 +14,31 @@ use monoio::io::{
 };
 use monoio::net::TcpStream;
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
 
+use super::pace::Pace;
+use super::socket::Socket;
 use super::stop::Stop;
 
 /// A connection that nobody reads or writes at the moment.
 #[derive(Debug)]
-pub struct Stream(TcpStream);
+pub struct Stream {
+    tcp: TcpStream,
+    pace: Pace,
+}
 
 /// The reading half.
 #[derive(Debug)]
 pub struct ReadHalf {
     half: OwnedReadHalf<TcpStream>,
     socket: Socket,
+    pace: Pace,
 }
 
 /// The writing half.
 #[derive(Debug)]
-pub struct WriteHalf(OwnedWriteHalf<TcpStream>);
-
-/// The socket below a connection, for questions that do not move bytes. Valid while one of the halves lives.
-#[derive(Debug, Clone, Copy)]
-pub struct Socket(RawFd);
-
-/// What a look at a socket without reading from it tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peeked {
-    /// Nothing to read, and open.
-    Quiet,
-    /// Bytes to read.
-    Readable,
-    /// The peer has closed its side, or the connection broke.
-    Closed,
+pub struct WriteHalf {
+    half: OwnedWriteHalf<TcpStream>,
+    pace: Pace,
 }
 
 /// A write that failed.
@@ -67,29 +60,31 @@ impl Stream {
 
     pub(super) fn new(tcp: TcpStream) -> io::Result<Self> {
         tcp.set_nodelay(true)?;
-        Ok(Self(tcp))
+        Ok(Self { tcp, pace: Pace::default() })
     }
 
     /// Ends when there is something to read, or the peer closed; holds no buffer while it waits.
     pub async fn readable(&self) -> io::Result<()> {
-        self.0.readable(false).await
+        self.pace.count(self.tcp.readable(false)).await
     }
 
     /// The socket below.
     pub fn socket(&self) -> Socket {
-        Socket(self.0.as_raw_fd())
+        Socket::new(self.tcp.as_raw_fd())
     }
 
     /// Both halves.
     pub fn split(self) -> (ReadHalf, WriteHalf) {
         let socket = self.socket();
-        let (read, write) = self.0.into_split();
-        (ReadHalf { half: read, socket }, WriteHalf(write))
+        let (read, write) = self.tcp.into_split();
+        let pace = self.pace.clone();
+        (ReadHalf { half: read, socket, pace: self.pace }, WriteHalf { half: write, pace })
     }
 
     /// The halves of one connection together again; none when they are not of one.
     pub fn join(read: ReadHalf, write: WriteHalf) -> Option<Self> {
-        read.half.reunite(write.0).ok().map(Self)
+        let tcp = read.half.reunite(write.half).ok()?;
+        Some(Self { tcp, pace: read.pace })
     }
 }
 
@@ -98,8 +93,9 @@ impl ReadHalf {
     pub async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
         let taken = std::mem::take(buffer);
         let (start, end) = (taken.len(), taken.capacity());
-        let (result, slice) = self.half.read(SliceMut::new(taken, start, end)).await;
+        let (result, slice) = self.pace.count(self.half.read(SliceMut::new(taken, start, end))).await;
         *buffer = slice.into_inner();
+        self.pace.rest().await;
         result
     }
 
@@ -107,9 +103,10 @@ impl ReadHalf {
     pub async fn read_unless(&mut self, stop: &Stop, buffer: &mut BytesMut) -> io::Result<Option<usize>> {
         let taken = std::mem::take(buffer);
         let (start, end) = (taken.len(), taken.capacity());
-        let (result, slice) =
-            self.half.cancelable_read(SliceMut::new(taken, start, end), stop.handle()).await;
+        let reading = self.half.cancelable_read(SliceMut::new(taken, start, end), stop.handle());
+        let (result, slice) = self.pace.count(reading).await;
         *buffer = slice.into_inner();
+        self.pace.rest().await;
         match result {
             Err(error) if error.raw_os_error() == Some(Errno::ECANCELED as i32) => Ok(None),
             result => result.map(Some),
@@ -125,7 +122,7 @@ impl ReadHalf {
 impl WriteHalf {
     /// Writes all of `buffer` and empties it, keeping its memory.
     pub async fn write_all(&mut self, buffer: &mut BytesMut) -> Result<(), WriteError> {
-        let (result, mut back) = write_all(&mut self.0, std::mem::take(buffer)).await;
+        let (result, mut back) = self.write_owned(std::mem::take(buffer)).await;
         back.clear();
         *buffer = back;
         result
@@ -133,55 +130,26 @@ impl WriteHalf {
 
     /// Writes all of `bytes`.
     pub async fn write_bytes(&mut self, bytes: Bytes) -> Result<(), WriteError> {
-        write_all(&mut self.0, bytes).await.0
+        self.write_owned(bytes).await.0
     }
-}
 
-async fn write_all<B: IoBuf + 'static>(
-    half: &mut OwnedWriteHalf<TcpStream>,
-    mut buffer: B,
-) -> (Result<(), WriteError>, B) {
-    let length = buffer.bytes_init();
-    let mut written = 0;
-    while written < length {
-        let (result, slice) = half.write(buffer.slice(written..length)).await;
-        buffer = slice.into_inner();
-        let source = match result {
-            Ok(0) => io::ErrorKind::WriteZero.into(),
-            Ok(count) => {
-                written += count;
-                continue;
-            }
-            Err(error) => error,
-        };
-        return (Err(WriteError { written, source }), buffer);
-    }
-    (Ok(()), buffer)
-}
-
-impl Socket {
-    /// Looks at the socket without waiting and without taking a byte.
-    pub fn peek(self) -> Peeked {
-        match recv(self.0, &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT) {
-            Ok(0) => Peeked::Closed,
-            Ok(_) => Peeked::Readable,
-            Err(nix::Error::EAGAIN | nix::Error::EINTR) => Peeked::Quiet,
-            Err(_) => Peeked::Closed,
+    async fn write_owned<B: IoBuf + 'static>(&mut self, mut buffer: B) -> (Result<(), WriteError>, B) {
+        let length = buffer.bytes_init();
+        let mut written = 0;
+        while written < length {
+            let (result, slice) = self.pace.count(self.half.write(buffer.slice(written..length))).await;
+            buffer = slice.into_inner();
+            self.pace.rest().await;
+            let source = match result {
+                Ok(0) => io::ErrorKind::WriteZero.into(),
+                Ok(count) => {
+                    written += count;
+                    continue;
+                }
+                Err(error) => error,
+            };
+            return (Err(WriteError { written, source }), buffer);
         }
-    }
-
-    /// Says to the peer that nothing more comes. An error means that the connection is gone already.
-    pub fn shutdown_write(self) {
-        shutdown(self.0, Shutdown::Write).ok();
-    }
-
-    /// Ends every read and write that is waiting on the socket.
-    pub fn shutdown_both(self) {
-        shutdown(self.0, Shutdown::Both).ok();
-    }
-
-    /// Ends a wait for the peer's next byte; what was sent before still arrives there.
-    pub fn shutdown_read(self) {
-        shutdown(self.0, Shutdown::Read).ok();
+        (Ok(()), buffer)
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use crate::io::stream::{Peeked, ReadHalf, WriteHalf};
+use crate::io::stream::{ReadHalf, WriteHalf};
 
 /// Idle connections that a core keeps for one endpoint.
 const IDLE_MAX_PER_ENDPOINT: usize = 128;
@@ -125,6 +125,6 @@ impl Idle {
     /// Bytes on an idle connection belong to no request: such a connection is never used again.
     fn is_usable(&self, now: Instant) -> bool {
         let is_young = now.saturating_duration_since(self.since) <= IDLE_MAX;
-        is_young && self.connection.read.socket().peek() == Peeked::Quiet
+        is_young && self.connection.read.socket().is_quiet()
     }
 }

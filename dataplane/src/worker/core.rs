@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::io::driver::Driver;
-use crate::io::stream::Socket;
+use crate::io::socket::Socket;
 use crate::snapshot::plan::Plan;
 use crate::telemetry::metrics::{CoreMetrics, Metrics};
 use crate::upstream::pool::Pool;
