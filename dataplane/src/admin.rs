@@ -2,21 +2,24 @@
 //!
 //! Read-only. Anything richer does not belong on this port, which is open to the pod network.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use bytes::BytesMut;
 
+use crate::clock;
+use crate::http::h1::framing::BodyLength;
 use crate::http::h1::method::Method;
 use crate::http::h1::request::{RequestHead, RequestParser};
 use crate::telemetry::exposition;
 use crate::telemetry::metrics::Metrics;
 
-/// Connections served at once; more are turned away.
+/// Connections served at once; the oldest makes room for one more.
 const CONNECTIONS_MAX: usize = 32;
 /// A client that is slower than this is disconnected.
 const IO_TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,39 +73,65 @@ pub fn start(address: SocketAddr, metrics: Arc<Metrics>, health: Arc<Health>) ->
 }
 
 fn serve(listener: &TcpListener, metrics: &Arc<Metrics>, health: &Arc<Health>) {
-    let open = Arc::new(AtomicUsize::new(0));
+    let mut clients: VecDeque<Client> = VecDeque::new();
     for stream in listener.incoming() {
         let Ok(stream) = stream else {
             // Out of descriptors, mostly: nothing that spinning would mend.
             thread::park_timeout(ACCEPT_PAUSE);
             continue;
         };
-        if open.load(Ordering::Relaxed) >= CONNECTIONS_MAX {
-            continue;
+        clients.retain(Client::is_alive);
+        if clients.len() >= CONNECTIONS_MAX {
+            // A probe must get in, whoever holds the others.
+            clients.pop_front().as_ref().map(Client::shut_out);
         }
-        let (open, metrics, health) = (open.clone(), metrics.clone(), health.clone());
-        open.fetch_add(1, Ordering::Relaxed);
-        let counted = open.clone();
-        let body = move || {
-            if let Err(error) = converse(stream, &metrics, &health) {
-                tracing::debug!(%error, "admin connection ended");
-            }
-            open.fetch_sub(1, Ordering::Relaxed);
-        };
-        if thread::Builder::new().name("admin-client".into()).spawn(body).is_err() {
-            counted.fetch_sub(1, Ordering::Relaxed);
+        match Client::start(stream, metrics.clone(), health.clone()) {
+            Ok(client) => clients.push_back(client),
+            Err(error) => tracing::warn!(%error, "admin connection refused"),
         }
     }
 }
 
-fn converse(mut stream: TcpStream, metrics: &Metrics, health: &Health) -> io::Result<()> {
-    stream.set_read_timeout(Some(IO_TIMEOUT))?;
+/// A connection that is served by a thread of its own.
+struct Client {
+    stream: TcpStream,
+    /// The thread holds the other one.
+    alive: Arc<()>,
+}
+
+impl Client {
+    fn start(stream: TcpStream, metrics: Arc<Metrics>, health: Arc<Health>) -> io::Result<Self> {
+        let client = Self { stream: stream.try_clone()?, alive: Arc::new(()) };
+        let alive = client.alive.clone();
+        let body = move || {
+            if let Err(error) = converse(&stream, &metrics, &health) {
+                tracing::debug!(%error, "admin connection ended");
+            }
+            // The list has a handle of the connection too: dropping this one would not end it.
+            stream.shutdown(Shutdown::Both).ok();
+            drop(alive);
+        };
+        thread::Builder::new().name("admin-client".into()).spawn(body)?;
+        Ok(client)
+    }
+
+    fn is_alive(&self) -> bool {
+        Arc::strong_count(&self.alive) > 1
+    }
+
+    fn shut_out(&self) {
+        // It may have ended by itself.
+        self.stream.shutdown(Shutdown::Both).ok();
+    }
+}
+
+fn converse(mut stream: &TcpStream, metrics: &Metrics, health: &Health) -> io::Result<()> {
     stream.set_write_timeout(Some(IO_TIMEOUT))?;
     stream.set_nodelay(true)?;
     let mut parser = RequestParser::default();
     let mut buffer = BytesMut::new();
-    while let Some(head) = read_head(&mut stream, &mut parser, &mut buffer)? {
-        let keep_alive = head.keep_alive && head.body == crate::http::h1::framing::BodyLength::Empty;
+    while let Some(head) = read_head(stream, &mut parser, &mut buffer)? {
+        let keep_alive = head.keep_alive && head.body == BodyLength::Empty;
         let answer = answer(&head, metrics, health);
         stream.write_all(&answer.encode(head.method == Method::Head, keep_alive))?;
         if !keep_alive {
@@ -112,12 +141,13 @@ fn converse(mut stream: TcpStream, metrics: &Metrics, health: &Health) -> io::Re
     Ok(())
 }
 
-/// None: the client is done.
+/// None: the client is done, or has been idle or trickling for [`IO_TIMEOUT`].
 fn read_head(
-    stream: &mut TcpStream,
+    mut stream: &TcpStream,
     parser: &mut RequestParser,
     buffer: &mut BytesMut,
 ) -> io::Result<Option<RequestHead>> {
+    let deadline = clock::now() + IO_TIMEOUT;
     let mut chunk = [0; 4096];
     loop {
         match parser.parse(buffer) {
@@ -129,6 +159,11 @@ fn read_head(
                 return Ok(None);
             }
         }
+        let left = deadline.saturating_duration_since(clock::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        stream.set_read_timeout(Some(left))?;
         match stream.read(&mut chunk)? {
             0 => return Ok(None),
             count => buffer.extend_from_slice(&chunk[..count]),

@@ -233,8 +233,7 @@ impl Supervisor {
         }
         tracing::error!(core, "core died; starting it anew");
         self.metrics.core_restarts.add(1);
-        // What was open on the core is gone with it.
-        self.metrics.cores[core].client_connections.set(0);
+        self.metrics.cores[core].forget_what_was_open();
         self.cores[core] = CoreThread { restarts_in_a_row: in_a_row, ..self.start_core(core)? };
         Ok(())
     }

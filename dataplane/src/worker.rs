@@ -118,7 +118,9 @@ async fn accept_all(core: Rc<Core>, port: u16, listener: Listener) {
 
 fn start_connection(core: &Rc<Core>, port: u16, stream: Stream, peer: SocketAddr) {
     let counted = core.clone();
-    spawn(connection::serve(core.clone(), port, stream, peer), move || {
+    // Listed now and not when the task first runs: many accepted at once must not pass the limit.
+    let membership = core.enter(stream.socket());
+    spawn(connection::serve(core.clone(), port, stream, peer, membership), move || {
         counted.metrics().panics.add(1);
         tracing::error!(%peer, "a connection ended in a panic");
     });

@@ -28,6 +28,8 @@ const REPLAY_MAX_BYTES: u32 = 16 * 1024 * 1024;
 type Checked = Result<(), DecodeError>;
 
 pub(super) fn snapshot(snapshot: &Snapshot) -> Checked {
+    // Zero is how a data plane says that it has none.
+    ensure(snapshot.generation.0 > 0, || "generation".into(), "must be at least 1")?;
     at_most("listeners", snapshot.listeners.len(), LISTENERS_MAX)?;
     at_most("routes", snapshot.routes.len(), ROUTES_MAX)?;
     at_most("clusters", snapshot.clusters.len(), CLUSTERS_MAX)?;

@@ -24,7 +24,7 @@ use crate::worker::core::Core;
 
 /// A client that sends nothing of its body for so long is given up.
 const CLIENT_IDLE_MAX: Duration = Duration::from_secs(30);
-/// A backend that takes nothing of a body for so long is given up.
+/// A piece of a body, of at most a few [`READ_BYTES`], must be taken within this time.
 pub const WRITE_MAX: Duration = Duration::from_secs(30);
 /// Room for one read of a body.
 pub const READ_BYTES: usize = 16 * 1024;
@@ -139,6 +139,11 @@ impl RequestBody {
         self.decoder.is_done()
     }
 
+    /// Whether all of it can be sent in one write together with its head.
+    pub fn fits_behind_head(&self) -> bool {
+        self.is_complete() && self.kept.bytes.len() <= READ_BYTES
+    }
+
     /// Whether it can be sent once more from its beginning.
     pub fn replay(&self) -> Replay {
         self.kept.replay
@@ -171,12 +176,19 @@ impl RequestBody {
     }
 
     /// The next piece that nobody has seen yet; none: the body is complete.
-    async fn next(&mut self, stop: &Stop) -> Result<Option<Bytes>, UploadError> {
+    ///
+    /// Writes `out` before it waits for the client.
+    async fn next(
+        &mut self,
+        stop: &Stop,
+        write: &mut WriteHalf,
+        out: &mut BytesMut,
+    ) -> Result<Option<Bytes>, UploadError> {
         loop {
             match self.decode()? {
                 Some(piece) => return Ok(Some(piece)),
                 None if self.decoder.is_done() => return Ok(None),
-                None => {}
+                None => write_out(write, out).await?,
             }
             self.buffer.reserve(READ_BYTES);
             let read = match timeout(CLIENT_IDLE_MAX, self.read.read_unless(stop, &mut self.buffer)).await {
@@ -221,13 +233,19 @@ impl RequestBody {
 
     async fn send(&mut self, write: &mut WriteHalf, stop: &Stop) -> Result<(), UploadError> {
         let mut out = BytesMut::new();
-        self.put_piece(&self.kept.bytes, &mut out);
-        write_out(write, &mut out).await?;
-        while let Some(piece) = self.next(stop).await? {
+        // In slices: none of it twice in memory, and each with a limit of its own.
+        for slice in self.kept.bytes.chunks(READ_BYTES) {
+            self.put_piece(slice, &mut out);
+            write_out(write, &mut out).await?;
+        }
+        while let Some(piece) = self.next(stop, write, &mut out).await? {
             self.kept.keep(&piece);
             if self.length == BodyLength::Chunked {
+                // Together with what else has arrived: the client chooses how small its chunks are.
                 self.put_piece(&piece, &mut out);
-                write_out(write, &mut out).await?;
+                if out.len() >= READ_BYTES {
+                    write_out(write, &mut out).await?;
+                }
             } else {
                 timeout(WRITE_MAX, write.write_bytes(piece)).await.map_err(|_| UploadError::Stuck)??;
             }
@@ -238,6 +256,9 @@ impl RequestBody {
 }
 
 async fn write_out(write: &mut WriteHalf, out: &mut BytesMut) -> Result<(), UploadError> {
+    if out.is_empty() {
+        return Ok(());
+    }
     Ok(timeout(WRITE_MAX, write.write_all(out)).await.map_err(|_| UploadError::Stuck)??)
 }
 

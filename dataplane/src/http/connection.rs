@@ -38,9 +38,8 @@ enum Received {
 }
 
 /// Serves a connection to its end.
-pub async fn serve(core: Rc<Core>, port: u16, mut stream: Stream, peer: SocketAddr) {
+pub async fn serve(core: Rc<Core>, port: u16, mut stream: Stream, peer: SocketAddr, membership: Membership) {
     let socket = stream.socket();
-    let membership = core.enter(socket);
     let conversation = Conversation { core, port, peer, socket };
     let mut buffer = BytesMut::new();
     loop {
@@ -93,10 +92,14 @@ async fn receive(read: &mut ReadHalf, buffer: &mut BytesMut) -> Received {
                 return Received::Refused(error.status());
             }
         }
+        // A read that times out takes the buffer with it.
+        let begun = !buffer.is_empty();
         buffer.reserve(READ_BYTES);
         match timeout_at(deadline, read.read(buffer)).await {
             Ok(Ok(count)) if count > 0 => {}
             Ok(Ok(_) | Err(_)) => return Received::Nothing,
+            // Empty lines begin no request: an answer to them could be taken for that of the next one.
+            Err(_) if !begun => return Received::Nothing,
             Err(_) => return Received::Refused(408),
         }
     }

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use rebound_api::config::retry::Retry;
 use rebound_api::config::route::{Backend, HeaderEdits, Rule};
 
-use super::aside::{Kept, Slot, put_aside};
+use super::aside::{Kept, Pending, put_aside};
 use super::body::RequestBody;
 use super::h1::request::RequestHead;
 use super::hop::{RequestHop, write_request};
@@ -28,8 +28,6 @@ use crate::worker::core::Core;
 
 /// A connection that is not made by then has failed.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// An attempt without a time limit of its own ends after this time.
-const ATTEMPT_MAX: Duration = Duration::from_secs(300);
 
 /// One request on its way to a Service port.
 #[derive(Debug)]
@@ -59,7 +57,7 @@ pub struct Exchange<'a> {
     /// When the current attempt began.
     pub attempt_started: Instant,
     /// An answer for the case that no better one comes.
-    pub aside: Slot,
+    pub aside: Option<Pending>,
 }
 
 /// An answer for the client.
@@ -74,7 +72,7 @@ pub enum Response {
 impl Upstream for Exchange<'_> {
     type Response = Response;
 
-    async fn attempt(&mut self, number: u32, limit: Option<Instant>) -> Outcome<Response> {
+    async fn attempt(&mut self, number: u32, deadline: Option<Instant>) -> Outcome<Response> {
         let started = clock::now();
         self.attempt_started = started;
         let Some(endpoint) = self.choose(number) else {
@@ -82,18 +80,17 @@ impl Upstream for Exchange<'_> {
         };
         self.core.metrics().attempts.add(1);
         self.tried.push(endpoint.address);
-        let own_limit = started + self.attempt_limit();
-        let limit = limit.map_or(own_limit, |limit| limit.min(own_limit));
-        match self.send(&endpoint, number, started, limit).await {
+        let own_limit = self.attempt_limit().map(|limit| started + limit);
+        let limit = [own_limit, deadline].into_iter().flatten().min();
+        let sent = self.send(&endpoint, number, started, limit).await;
+        self.fresh = matches!(sent, Err(Failure::Stale | Failure::ResetBeforeRequest));
+        match sent {
             Ok(answer) => Outcome::Response {
                 status: answer.head.status,
                 request_sent: answer.request_sent,
                 response: Response::Live(Box::new(answer)),
             },
-            Err(failure) => {
-                self.fresh = failure == Failure::Stale;
-                Outcome::Failed(failure)
-            }
+            Err(failure) => Outcome::Failed(failure),
         }
     }
 
@@ -103,16 +100,15 @@ impl Upstream for Exchange<'_> {
     }
 
     fn discard(&mut self, _status: u16, response: Response) {
-        match response {
-            Response::Live(answer) => put_aside(*answer, &self.aside),
-            Response::Kept(kept) => {
-                self.aside.replace(Some(kept));
-            }
+        if let Response::Live(answer) = response {
+            self.aside = Some(put_aside(self.core, *answer));
         }
     }
 
-    fn recall(&mut self) -> Option<(u16, Response)> {
-        self.aside.take().map(|kept| (kept.head.status, Response::Kept(kept)))
+    async fn recall(&mut self, deadline: Option<Instant>) -> Option<(u16, Response)> {
+        let pending = self.aside.take()?;
+        let kept = timeout_at(deadline, pending.recv_async()).await.ok()?.ok()?;
+        Some((kept.head.status, Response::Kept(kept)))
     }
 }
 
@@ -121,7 +117,12 @@ impl Exchange<'_> {
     fn choose(&self, number: u32) -> Option<Rc<Endpoint>> {
         let newest = self.core.plan().filter(|_| number > 1);
         let target = newest.as_ref().and_then(|plan| plan.target_of(&self.target.cluster.service));
-        let endpoints = &target.unwrap_or(self.target).cluster.endpoints;
+        let endpoints: &[SocketAddr] = match (&newest, target) {
+            (None, _) => &self.target.cluster.endpoints,
+            (Some(_), Some(target)) => &target.cluster.endpoints,
+            // The newest plan does not know the Service port any more: its addresses may be somebody else's by now.
+            (Some(_), None) => &[],
+        };
         let avoid_tried = self.rules.is_none_or(|rules| rules.avoid_tried);
         let tried: &[SocketAddr] = if avoid_tried { &self.tried } else { &[] };
         let load = |address| self.core.pool.load(address);
@@ -129,10 +130,10 @@ impl Exchange<'_> {
             .map(|address| self.core.pool.endpoint(address))
     }
 
-    fn attempt_limit(&self) -> Duration {
+    fn attempt_limit(&self) -> Option<Duration> {
         let of_policy = self.rules.and_then(|rules| rules.per_try_timeout_ms);
         let limits = [of_policy, self.rule.attempt_timeout_ms].into_iter().flatten();
-        limits.min().map_or(ATTEMPT_MAX, Duration::from_millis)
+        limits.min().map(Duration::from_millis)
     }
 
     async fn send(
@@ -140,13 +141,16 @@ impl Exchange<'_> {
         endpoint: &Rc<Endpoint>,
         number: u32,
         started: Instant,
-        limit: Instant,
+        limit: Option<Instant>,
     ) -> Result<Answer, Failure> {
         let pooled = if self.fresh { None } else { endpoint.checkout(started) };
         let reused = pooled.is_some();
         let connection = match pooled {
             Some(connection) => connection,
-            None => self.connect(endpoint.address, limit.min(started + CONNECT_MAX)).await?,
+            None => {
+                let own_limit = started + CONNECT_MAX;
+                self.connect(endpoint.address, limit.map_or(own_limit, |limit| limit.min(own_limit))).await?
+            }
         };
         let Some(body) = self.body.take() else {
             return Err(Failure::ClientGone);

@@ -85,6 +85,9 @@ impl Conversation {
         let destination = self.destination(&plan, &head);
         let rules = destination.as_ref().ok().and_then(|destination| destination.rules);
         let body = self.body(&head, read, buffer, rules);
+        if let Some(Broken::Malformed(_)) = body.broken() {
+            return self.answer_locally(400, &head, Some(body), write).await;
+        }
         match destination {
             Ok(destination) => self.forward(&destination, &head, body, write).await,
             Err(status) => self.answer_locally(status, &head, Some(body), write).await,
@@ -135,7 +138,7 @@ impl Conversation {
             tried: Vec::new(),
             fresh: false,
             attempt_started: started,
-            aside: Rc::default(),
+            aside: None,
         };
         let call = Call {
             request: facts(head),
@@ -145,7 +148,7 @@ impl Conversation {
         };
         let metrics = self.core.metrics();
         let making =
-            attempts(&call, &mut exchange, &CoreClock, fastrand::f64, |ended, _| metrics.count_retry(ended));
+            attempts(&call, &mut exchange, &CoreClock, fastrand::f64, |ended| metrics.count_retry(ended));
         let finished = match race(making, gone(self.socket)).await {
             First::Left(finished) => finished,
             First::Right(()) => {
@@ -160,6 +163,8 @@ impl Conversation {
         let Exchange { body, attempt_started, .. } = exchange;
         match outcome {
             Outcome::Response { response, .. } => {
+                // What was put aside belongs to an earlier attempt than the one whose limit may be over.
+                let attempt_started = matches!(response, Response::Live(_)).then_some(attempt_started);
                 let limit = response_limit(rule, call.deadline, attempt_started);
                 let attempt = rules.filter(|rules| rules.attempt_header_response).map(|_| attempts);
                 let edits: [&HeaderEdits; 2] = [&backend.response_headers, &rule.response_headers];
@@ -205,20 +210,21 @@ impl Conversation {
             }
         };
         match race(timeout_at(passing.limit, relaying), gone(self.socket)).await {
-            First::Left(Ok(Ok(uploaded))) => after(close, uploaded.or(body)),
-            First::Left(Ok(Err(error))) => self.broken_off(&error),
-            First::Left(Err(_)) => After::Abort,
-            First::Right(()) => {
-                self.core.metrics().requests_gone.add(1);
-                After::Abort
+            First::Left(Ok(Ok(uploaded))) => return after(close, uploaded.or(body)),
+            First::Left(Ok(Err(error))) => {
+                tracing::debug!(peer = %self.peer, %error, "the answer was broken off");
+                if matches!(error, RelayError::Client(_) | RelayError::ClientStuck) {
+                    self.core.metrics().requests_gone.add(1);
+                }
             }
+            First::Left(Err(elapsed)) => {
+                tracing::debug!(peer = %self.peer, %elapsed, "the answer was cut off")
+            }
+            First::Right(()) => self.core.metrics().requests_gone.add(1),
         }
-    }
-
-    fn broken_off(&self, error: &RelayError) -> After {
-        tracing::debug!(peer = %self.peer, %error, "the answer was broken off");
-        if matches!(error, RelayError::Client(_) | RelayError::ClientStuck) {
-            self.core.metrics().requests_gone.add(1);
+        if framing == BodyLength::UntilClose {
+            // Where the end of the connection is the end of the answer, an orderly one would make it whole.
+            self.socket.reset_on_close();
         }
         After::Abort
     }
@@ -314,10 +320,15 @@ fn deadline(rule: &Rule, rules: Option<&Retry>, started: Instant) -> Option<Dead
 }
 
 /// The route's timeouts run to the end of the response (GEP-1742); the policy's end with its head.
-fn response_limit(rule: &Rule, deadline: Option<Deadline>, attempt_started: Instant) -> Option<Instant> {
+fn response_limit(
+    rule: &Rule,
+    deadline: Option<Deadline>,
+    attempt_started: Option<Instant>,
+) -> Option<Instant> {
     let request =
         deadline.filter(|deadline| deadline.source == DeadlineSource::Route).map(|deadline| deadline.at);
-    let attempt = rule.attempt_timeout_ms.map(|ms| attempt_started + Duration::from_millis(ms));
+    let attempt =
+        attempt_started.and_then(|started| Some(started + Duration::from_millis(rule.attempt_timeout_ms?)));
     [request, attempt].into_iter().flatten().min()
 }
 

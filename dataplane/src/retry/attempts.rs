@@ -33,8 +33,9 @@ pub trait Upstream {
     /// Puts a response aside that the client will not get unless [`Upstream::recall`] asks for it.
     fn discard(&mut self, status: u16, response: Self::Response);
 
-    /// The last response that was put aside, if it could be kept whole.
-    fn recall(&mut self) -> Option<(u16, Self::Response)>;
+    /// The last response that was put aside, if it could be kept whole; waits for the rest of it at most until
+    /// `deadline`.
+    fn recall(&mut self, deadline: Option<Instant>) -> impl Future<Output = Option<(u16, Self::Response)>>;
 }
 
 /// What bounds the attempts of one request.
@@ -86,7 +87,7 @@ pub async fn attempts<U: Upstream, C: Clock>(
     upstream: &mut U,
     clock: &C,
     mut spread: impl FnMut() -> f64,
-    mut on_retry: impl FnMut(Ended, Duration),
+    mut on_retry: impl FnMut(Ended),
 ) -> Finished<U::Response> {
     let mut progress = Progress::default();
     let mut number = 1;
@@ -98,7 +99,7 @@ pub async fn attempts<U: Upstream, C: Clock>(
         let outcome = blame_deadline(call.deadline, clock.now(), outcome);
         let ended = outcome.ended();
         let wait = match decide(call.rules, &call.request, progress, ended, upstream.replay()) {
-            Decision::Finish(reason) => return finish(call, upstream, outcome, reason, number),
+            Decision::Finish(reason) => return finish(call, upstream, outcome, reason, number).await,
             Decision::RetryFree => {
                 progress.transparent_used = true;
                 Duration::ZERO
@@ -107,7 +108,7 @@ pub async fn attempts<U: Upstream, C: Clock>(
                 progress.retries_done += 1;
                 match schedule(call, progress.retries_done, clock.now(), &mut spread) {
                     Ok(wait) => wait,
-                    Err(reason) => return finish(call, upstream, outcome, reason, number),
+                    Err(reason) => return finish(call, upstream, outcome, reason, number).await,
                 }
             }
         };
@@ -116,7 +117,7 @@ pub async fn attempts<U: Upstream, C: Clock>(
         if let Outcome::Response { status, response, .. } = outcome {
             upstream.discard(status, response);
         }
-        on_retry(ended, wait);
+        on_retry(ended);
         if !wait.is_zero() {
             clock.sleep_until(until).await;
         }
@@ -170,7 +171,7 @@ fn schedule(
 
 /// The client gets the last real answer: that of the final attempt, else the last one put aside. Only the route's
 /// own timeout takes its place, which promises 504.
-fn finish<U: Upstream>(
+async fn finish<U: Upstream>(
     call: &Call<'_>,
     upstream: &mut U,
     outcome: Outcome<U::Response>,
@@ -184,7 +185,7 @@ fn finish<U: Upstream>(
             Outcome::Failed(Failure::Deadline)
         }
         Outcome::Failed(_) if reason == Reason::Deadline && by_route => Outcome::Failed(Failure::Deadline),
-        Outcome::Failed(failure) => match upstream.recall() {
+        Outcome::Failed(failure) => match upstream.recall(call.deadline.map(|deadline| deadline.at)).await {
             Some((status, response)) => Outcome::Response { status, request_sent: true, response },
             None => Outcome::Failed(failure),
         },

@@ -194,7 +194,7 @@ fn is_listed(rules: &Retry, ended: Ended) -> bool {
             Failure::Stale | Failure::Reset => rules.on_reset,
             Failure::PerTryTimeout => rules.on_per_try_timeout,
             Failure::InvalidResponse => rules.on_invalid_response,
-            Failure::NoEndpoint | Failure::Deadline | Failure::ClientGone => false,
+            Failure::NoEndpoint | Failure::Silence | Failure::Deadline | Failure::ClientGone => false,
         },
     }
 }

@@ -1,7 +1,5 @@
 //! Everything that an attempt can end in.
 
-use std::net::SocketAddr;
-
 /// How one attempt ended.
 #[derive(Debug)]
 pub enum Outcome<R> {
@@ -33,21 +31,14 @@ pub enum Failure {
     Reset,
     /// The attempt took longer than its limit.
     PerTryTimeout,
+    /// The backend said nothing for longer than any attempt may wait that has no limit of its own.
+    Silence,
     /// What came back is not HTTP.
     InvalidResponse,
     /// The deadline of the whole request passed.
     Deadline,
     /// The client went away, or broke off or garbled its request body.
     ClientGone,
-}
-
-/// An attempt as metrics, spans and logs see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AttemptRecord {
-    /// Where it went; none: no endpoint was chosen.
-    pub endpoint: Option<SocketAddr>,
-    /// The status, or why there is none.
-    pub result: Result<u16, Failure>,
 }
 
 impl Failure {
@@ -58,6 +49,7 @@ impl Failure {
             Self::Stale
             | Self::Reset
             | Self::PerTryTimeout
+            | Self::Silence
             | Self::InvalidResponse
             | Self::Deadline
             | Self::ClientGone => false,
@@ -68,7 +60,7 @@ impl Failure {
     pub fn status(self) -> u16 {
         match self {
             Self::NoEndpoint | Self::Connect | Self::ResetBeforeRequest | Self::Stale | Self::Reset => 503,
-            Self::PerTryTimeout | Self::Deadline => 504,
+            Self::PerTryTimeout | Self::Silence | Self::Deadline => 504,
             Self::InvalidResponse => 502,
             // Nobody reads it.
             Self::ClientGone => 499,
@@ -84,6 +76,7 @@ impl Failure {
             Self::Stale => "stale_connection",
             Self::Reset => "reset",
             Self::PerTryTimeout => "per_try_timeout",
+            Self::Silence => "silence",
             Self::InvalidResponse => "invalid_response",
             Self::Deadline => "deadline",
             Self::ClientGone => "client_gone",

@@ -82,6 +82,8 @@ impl Pattern {
 
 /// Compiles an expression that must match the whole value. Matching takes time linear in the value.
 pub fn compile_regex(text: &str) -> Result<Regex, regex::Error> {
+    // Alone first: `a)|(b` is no expression, but would become one inside the group.
+    RegexBuilder::new(text).size_limit(REGEX_MAX_BYTES).build()?;
     RegexBuilder::new(&format!("^(?:{text})$")).size_limit(REGEX_MAX_BYTES).build()
 }
 

@@ -65,6 +65,12 @@ fn retries(page: &mut Page, metrics: &Metrics) {
     }
     page.family("gateway_retry_replay_bytes", "gauge", "Request body bytes kept for replay.");
     page.sample("gateway_retry_replay_bytes", "", metrics.sum(|core| &core.replay_bytes));
+    page.family(
+        "gateway_retry_aside_bytes",
+        "gauge",
+        "Body bytes of discarded answers that may still be given.",
+    );
+    page.sample("gateway_retry_aside_bytes", "", metrics.sum(|core| &core.aside_bytes));
 }
 
 fn connections(page: &mut Page, metrics: &Metrics) {

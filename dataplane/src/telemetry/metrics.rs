@@ -51,6 +51,8 @@ pub struct CoreMetrics {
     pub pool_idle: Number,
     /// Request body bytes that are kept for replay.
     pub replay_bytes: Number,
+    /// Body bytes of discarded answers that are kept in case no better answer comes.
+    pub aside_bytes: Number,
     /// Connections that ended in a panic of ours.
     pub panics: Number,
 }
@@ -111,6 +113,12 @@ impl CoreMetrics {
     /// Tells what the core runs on.
     pub fn set_driver(&self, driver: Driver) {
         self.driver.set(driver as u64 + 1);
+    }
+
+    /// A core that died took with it what it had open, and may not have said so. The next one begins without a plan.
+    pub fn forget_what_was_open(&self) {
+        let gauges = [&self.generation, &self.client_connections, &self.pool_idle];
+        gauges.into_iter().chain([&self.replay_bytes, &self.aside_bytes]).for_each(|gauge| gauge.set(0));
     }
 
     /// Counts an answer.
@@ -185,7 +193,7 @@ impl Cause {
                 Failure::Reset => Some(Self::Reset),
                 Failure::PerTryTimeout => Some(Self::PerTryTimeout),
                 Failure::InvalidResponse => Some(Self::InvalidResponse),
-                Failure::NoEndpoint | Failure::Deadline | Failure::ClientGone => None,
+                Failure::NoEndpoint | Failure::Silence | Failure::Deadline | Failure::ClientGone => None,
             },
         }
     }

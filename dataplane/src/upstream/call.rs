@@ -11,18 +11,20 @@ use bytes::{Bytes, BytesMut};
 
 use super::pool::{Connection, Endpoint, InFlight};
 use crate::clock;
-use crate::http::body::{READ_BYTES, RequestBody, Upload, UploadError, Uploaded};
+use crate::http::body::{READ_BYTES, RequestBody, Upload, UploadError, Uploaded, WRITE_MAX};
 use crate::http::h1::method::Method;
 use crate::http::h1::response::{ResponseHead, ResponseParser};
 use crate::io::race::{First, race};
 use crate::io::stream::{ReadHalf, WriteHalf};
-use crate::io::timer::{Elapsed, sleep_until, timeout_at};
+use crate::io::timer::{Elapsed, sleep_until, timeout, timeout_at};
 use crate::retry::outcome::Failure;
 
 /// A backend that stays silent on `Expect: 100-continue` is sent the body after this time (RFC 9110 10.1.1).
 const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 /// A backend that stops reading a body has usually said why: its answer is waited for so long.
 const EARLY_ANSWER_WAIT: Duration = Duration::from_secs(1);
+/// A backend that has the whole request and says nothing for so long has failed, whatever the limits are.
+const SILENCE_MAX: Duration = Duration::from_secs(300);
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// What is sent, and how long it may take.
@@ -36,8 +38,8 @@ pub struct Request<'a> {
     pub body: RequestBody,
     /// The client waits for a 100 before it sends its body.
     pub expects_continue: bool,
-    /// When the attempt ends without a response head.
-    pub limit: Instant,
+    /// When the attempt ends without a response head; none: when the backend stays silent for [`SILENCE_MAX`].
+    pub limit: Option<Instant>,
 }
 
 /// How an exchange ended.
@@ -85,6 +87,8 @@ struct Side {
     parser: ResponseParser,
     interim: Vec<ResponseHead>,
     reused: bool,
+    /// Whether a byte of an answer has come.
+    received: bool,
 }
 
 /// Sends a request on a connection and waits for the response head. `client` is told to go on with a body that it
@@ -99,17 +103,19 @@ pub async fn call(
     let Request { method, mut head, body, expects_continue, limit } = request;
     let in_flight = endpoint.enter();
     let Connection { read, mut write, buffer } = connection;
-    let whole = body.is_complete();
+    let whole = body.fits_behind_head();
     if whole {
         body.put_whole(&mut head);
     }
-    match timeout_at(Some(limit), write.write_all(&mut head)).await {
+    let (until, on_elapsed) = patience(limit);
+    match timeout_at(Some(until), write.write_all(&mut head)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) if error.written == 0 => return failed(Failure::ResetBeforeRequest, body),
         Ok(Err(_)) => return failed(if reused { Failure::Stale } else { Failure::Reset }, body),
-        Err(Elapsed) => return failed(Failure::PerTryTimeout, body),
+        Err(Elapsed) => return failed(on_elapsed, body),
     }
-    let side = Side { read, buffer, parser: ResponseParser::default(), interim: Vec::new(), reused };
+    let parser = ResponseParser::default();
+    let side = Side { read, buffer, parser, interim: Vec::new(), reused, received: false };
     let answered = |side: Side, head, sending, request_sent| Answer {
         head,
         interim: side.interim,
@@ -121,10 +127,10 @@ pub async fn call(
         in_flight,
     };
     if whole {
-        return match timeout_at(Some(limit), final_head(side, method)).await {
+        return match timeout_at(Some(until), final_head(side, method)).await {
             Ok((side, Ok(head))) => called(answered(side, head, Sending::Done(write), true), Some(body)),
             Ok((_, Err(failure))) => failed(failure, body),
-            Err(Elapsed) => failed(Failure::PerTryTimeout, body),
+            Err(Elapsed) => failed(on_elapsed, body),
         };
     }
     let exchange = Streaming { method, limit };
@@ -147,7 +153,7 @@ fn failed(failure: Failure, body: RequestBody) -> Called {
 /// An exchange whose request body is not complete yet.
 struct Streaming<'a> {
     method: &'a Method,
-    limit: Instant,
+    limit: Option<Instant>,
 }
 
 struct Streamed {
@@ -170,20 +176,32 @@ impl Streaming<'_> {
         let socket = side.read.socket();
         let mut reading = pin!(next_head(side, self.method));
         if expects_continue && body.is_held_back() {
-            let patience = sleep_until(self.limit.min(clock::now() + CONTINUE_WAIT));
-            match race(reading.as_mut(), pin!(patience)).await {
-                First::Left((side, Ok(head))) if head.is_informational() => {
-                    reading.set(next_head(side.keep(head), self.method));
+            let until = clock::now() + CONTINUE_WAIT;
+            let mut silence = pin!(sleep_until(self.limit.map_or(until, |limit| limit.min(until))));
+            loop {
+                match race(reading.as_mut(), silence.as_mut()).await {
+                    First::Left((side, Ok(head))) if head.is_informational() => {
+                        let invited = head.status == 100;
+                        reading.set(next_head(side.keep(head), self.method));
+                        if invited {
+                            break;
+                        }
+                    }
+                    First::Left((side, Ok(head))) => {
+                        let sending = Sending::Done(write);
+                        return Ok(Streamed { side, head, sending, request_sent: false, body: Some(body) });
+                    }
+                    First::Left((_, Err(failure))) => return Err((failure, body)),
+                    First::Right(()) if self.limit.is_some_and(|limit| limit <= until) => {
+                        return Err((Failure::PerTryTimeout, body));
+                    }
+                    First::Right(()) => break,
                 }
-                First::Left((side, Ok(head))) => {
-                    let sending = Sending::Done(write);
-                    return Ok(Streamed { side, head, sending, request_sent: false, body: Some(body) });
-                }
-                First::Left((_, Err(failure))) => return Err((failure, body)),
-                First::Right(()) => {}
             }
-            // A client that has gone is noticed when its body is read.
-            client.write_bytes(Bytes::from_static(CONTINUE)).await.ok();
+            let told = timeout(WRITE_MAX, client.write_bytes(Bytes::from_static(CONTINUE))).await;
+            if !matches!(told, Ok(Ok(()))) {
+                return Err((Failure::ClientGone, body));
+            }
             body.set_invited();
         }
         let mut upload = Upload::start(body, write, socket);
@@ -199,7 +217,7 @@ impl Streaming<'_> {
                 }
             }
         };
-        match timeout_at(Some(self.limit), both).await {
+        match timeout_at(self.limit, both).await {
             Ok(First::Left(uploaded)) => self.after_upload(uploaded, reading).await,
             Ok(First::Right((side, Ok(head)))) => {
                 let sending = Sending::Running(upload);
@@ -217,11 +235,11 @@ impl Streaming<'_> {
         mut reading: Pin<&mut impl Future<Output = (Side, Result<ResponseHead, Failure>)>>,
     ) -> Result<Streamed, (Failure, RequestBody)> {
         let Uploaded { body, write, result } = uploaded;
-        let (limit, on_elapsed) = match &result {
-            Ok(()) => (self.limit, Failure::PerTryTimeout),
+        let (until, on_elapsed) = match &result {
+            Ok(()) => patience(self.limit),
             Err(UploadError::Client(_)) => return Err((Failure::ClientGone, body)),
             Err(UploadError::Upstream(_) | UploadError::Stuck | UploadError::Stopped) => {
-                (self.limit.min(clock::now() + EARLY_ANSWER_WAIT), Failure::Reset)
+                (patience(self.limit).0.min(clock::now() + EARLY_ANSWER_WAIT), Failure::Reset)
             }
         };
         let answer = async {
@@ -231,7 +249,7 @@ impl Streaming<'_> {
                 Ok(_) | Err(_) => (side, result),
             }
         };
-        match timeout_at(Some(limit), answer).await {
+        match timeout_at(Some(until), answer).await {
             Ok((side, Ok(head))) => {
                 let sending = Sending::Done(write);
                 Ok(Streamed { side, head, sending, request_sent: result.is_ok(), body: Some(body) })
@@ -263,6 +281,14 @@ impl Side {
     }
 }
 
+/// How long the next step may take, and what it means when it takes longer.
+fn patience(limit: Option<Instant>) -> (Instant, Failure) {
+    match limit {
+        Some(limit) => (limit, Failure::PerTryTimeout),
+        None => (clock::now() + SILENCE_MAX, Failure::Silence),
+    }
+}
+
 async fn final_head(mut side: Side, method: &Method) -> (Side, Result<ResponseHead, Failure>) {
     loop {
         let (back, result) = next_head(side, method).await;
@@ -274,7 +300,6 @@ async fn final_head(mut side: Side, method: &Method) -> (Side, Result<ResponseHe
 }
 
 async fn next_head(mut side: Side, method: &Method) -> (Side, Result<ResponseHead, Failure>) {
-    let mut received = !side.buffer.is_empty();
     loop {
         match side.parser.parse(&mut side.buffer, method) {
             // Nobody asked to switch protocols: the Upgrade field is never passed on.
@@ -288,10 +313,10 @@ async fn next_head(mut side: Side, method: &Method) -> (Side, Result<ResponseHea
         }
         side.buffer.reserve(READ_BYTES);
         match side.read.read(&mut side.buffer).await {
-            Ok(count) if count > 0 => received = true,
+            Ok(count) if count > 0 => side.received = true,
             Ok(_) | Err(_) => {
-                let idle = side.reused && !received && side.interim.is_empty();
-                return (side, Err(if idle { Failure::Stale } else { Failure::Reset }));
+                let stale = side.reused && !side.received;
+                return (side, Err(if stale { Failure::Stale } else { Failure::Reset }));
             }
         }
     }

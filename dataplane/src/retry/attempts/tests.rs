@@ -115,7 +115,7 @@ impl Upstream for &Fake {
         self.kept.set(Some((status, response)));
     }
 
-    fn recall(&mut self) -> Option<(u16, u32)> {
+    async fn recall(&mut self, _: Option<Instant>) -> Option<(u16, u32)> {
         self.kept.take()
     }
 }
@@ -160,7 +160,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 fn run(call: &Call<'_>, fake: &Fake) -> Finished<u32> {
-    block_on(attempts(call, &mut &*fake, fake, || 0.5, |_, _| {}))
+    block_on(attempts(call, &mut &*fake, fake, || 0.5, |_| {}))
 }
 
 /// What the client gets: a status and the attempt that it comes from, or a failure.
@@ -379,7 +379,7 @@ fn s54_a_retry_is_paid_for_before_its_wait() {
     let rules = rules(5);
     let call = Call { budget: Some(&budget), ..call(GET, Some(&rules)) };
     let mut scheduled = 0;
-    let on_retry = |_, _| {
+    let on_retry = |_| {
         scheduled += 1;
         assert!(!budget.withdraw(fake.now()), "a second request could still be scheduled");
     };
