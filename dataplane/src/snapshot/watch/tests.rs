@@ -34,17 +34,11 @@ impl Watched {
         let path = directory.path().join(path);
         std::thread::spawn(move || {
             let report = |loaded: Result<Snapshot, LoadError>| {
-<<<<<<< HEAD
                 let complaint = |error| match error {
                     LoadError::Read { source, .. } => source.to_string(),
                     LoadError::Decode { source, .. } => source.to_string(),
                 };
                 let report = loaded.map(|snapshot| snapshot.generation.0).map_err(complaint);
-=======
-                let report = loaded
-                    .map(|snapshot| snapshot.generation.0)
-                    .map_err(|error| format!("{:#}", anyhow::Error::from(error)));
->>>>>>> 76fad96 (Data plane: the last answer is the newest, whatever was slow; limits that no peer can stretch; probes get in)
                 sender.send(report).is_ok()
             };
             watch(&path, report).unwrap();
