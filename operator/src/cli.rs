@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rebound_api::name::ServicePort;
+use rebound_api::name::{LABEL_MAX_CHARS, ObjectKey, ServicePort};
 
 /// The address that Gateways listen on in files mode.
 pub const BIND_DEFAULT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -44,7 +44,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Objects {
     /// Fills in a missing metadata.namespace
-    #[arg(short, long, default_value = "default", value_name = "NS")]
+    #[arg(short, long, default_value = "default", value_name = "NS", value_parser = namespace)]
     pub namespace: String,
     /// An endpoint of a Service port; also declares the Service and its port
     #[arg(long = "backend", value_name = "NS/SVC:PORT=HOST:PORT", value_parser = backend)]
@@ -93,7 +93,7 @@ pub struct Validate {
     #[arg(short, long, num_args = 1.., value_name = "PATH")]
     pub filename: Vec<PathBuf>,
     /// Fills in a missing metadata.namespace
-    #[arg(short, long, default_value = "default", value_name = "NS")]
+    #[arg(short, long, default_value = "default", value_name = "NS", value_parser = namespace)]
     pub namespace: String,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
@@ -106,6 +106,14 @@ pub enum Output {
     Text,
     /// One JSON object
     Json,
+}
+
+/// A DNS label (RFC 1123).
+fn namespace(text: &str) -> Result<String, String> {
+    let is_label = ObjectKey::new(text, "any").is_ok() && !text.contains('.');
+    is_label.then(|| text.to_owned()).ok_or_else(|| {
+        format!("is not a namespace: lower-case letters, digits and `-`, 1 to {LABEL_MAX_CHARS} characters")
+    })
 }
 
 /// `localhost` stands for 127.0.0.1; no other name is looked up, as none is in a cluster.
@@ -129,6 +137,14 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_namespace_is_a_label() {
+        assert_eq!(namespace("server-1").unwrap(), "server-1");
+        for text in ["", "Server", "a.b", "-a", &"a".repeat(64)] {
+            assert!(namespace(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -348,6 +348,25 @@ fn it_does_not_start_on_what_it_cannot_read() {
 }
 
 #[test]
+fn an_object_that_loses_its_name_in_an_edit_stays_as_it_was() {
+    let both = format!("{GATEWAY}---\n{POLICY}");
+    let folder = Folder::new(&[("all.yaml", &both)]);
+    let running = Running::start(&folder);
+    running.await_snapshot("the policy", |it| retries(it) == Some(5));
+    for (port, name) in [("8081", "{name: retry, namespace: 5}"), ("8082", "{name: true}")] {
+        folder.replace(
+            "all.yaml",
+            &both.replace("{name: retry}", name).replace("port: 8080", &format!("port: {port}")),
+        );
+        let moved =
+            running.await_snapshot("the rest of the edit", |it| it.listeners[0].port.to_string() == port);
+        assert_eq!(retries(&moved), Some(5), "{name}");
+    }
+    folder.replace("all.yaml", GATEWAY);
+    running.await_snapshot("removed on purpose", |it| retries(it).is_none());
+}
+
+#[test]
 fn an_object_that_loses_its_kind_in_an_edit_stays_as_it_was() {
     let both = format!("{GATEWAY}---\n{POLICY}");
     let folder = Folder::new(&[("all.yaml", &both)]);

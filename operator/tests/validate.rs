@@ -184,3 +184,29 @@ fn nothing_to_validate_is_no_success() {
     let (code, out) = validate(&folder);
     assert!(code == 2 && out.starts_with("empty.yaml:1: warning: the file is empty"), "{out}");
 }
+
+#[test]
+fn a_name_that_is_no_text_hides_no_other_mistake() {
+    let policy = POLICY.replace("  name: broken\n", "  name: 5\n  namespace: [a]\n");
+    let (code, out) = validate(&Folder::new(&[("policy.yaml", &policy)]));
+    assert_eq!(code, 1);
+    for line in
+        ["policy.yaml:4: metadata.name: must be text", "policy.yaml:5: metadata.namespace: must be text"]
+    {
+        assert_eq!(out.lines().filter(|it| *it == line).count(), 1, "{line} is not in\n{out}");
+    }
+    assert!(out.contains("policy.yaml:15: spec.ports[0].config.retryOn[1]: "), "{out}");
+    let odd = "apiVersion: v1\nkind: Service\nmetadata: 5\n---\napiVersion: 1\nkind: Service\n";
+    let (_, out) = validate(&Folder::new(&[("odd.yaml", odd)]));
+    assert!(out.contains("odd.yaml:3: metadata: must be a map"), "{out}");
+    assert!(out.contains("odd.yaml:5: apiVersion: must be text"), "{out}");
+}
+
+#[test]
+fn an_empty_namespace_is_a_missing_one() {
+    let policy = POLICY.replace("  name: broken\n", "  name: Broken\n  namespace: \"\"\n");
+    let (_, out) = validate(&Folder::new(&[("policy.yaml", &policy), ("gw.yaml", GATEWAY)]));
+    assert!(out.contains("policy.yaml:4: metadata.name: `Broken` is not a name"), "{out}");
+    assert!(!out.contains("metadata.namespace"), "{out}");
+    assert_eq!(run(["validate", "-n", "", "."]).0, 2);
+}

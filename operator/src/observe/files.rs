@@ -72,6 +72,9 @@ impl Files {
             }
             let admission = admit(&manifest.value);
             findings.extend(manifest.findings(&admission.report));
+            if !manifest.is_identified() {
+                continue;
+            }
             let good =
                 if admission.refused { self.admitted.get(&manifest.id) } else { Some(&manifest.value) };
             // A refused object without a better version goes on as well: its status says what is wrong.
@@ -98,7 +101,7 @@ impl Files {
             match read::manifests(&path, &self.settings.namespace) {
                 Ok((mut manifests, nameless)) => {
                     let before = self.readable.remove(&path).unwrap_or_default();
-                    if !nameless.is_empty() {
+                    if !nameless.is_empty() || !manifests.iter().all(Manifest::is_identified) {
                         keep_missing(&mut manifests, before);
                     }
                     findings.extend(nameless);
@@ -113,6 +116,8 @@ impl Files {
 
 /// A document that has lost its kind or name may be any of the objects that the file does not hold any more.
 fn keep_missing(manifests: &mut Vec<Manifest>, before: Vec<Manifest>) {
-    let present: HashSet<_> = manifests.iter().map(|it| it.id.clone()).collect();
-    manifests.extend(before.into_iter().filter(|it| !present.contains(&it.id)));
+    let present: HashSet<_> =
+        manifests.iter().filter(|it| it.is_identified()).map(|it| it.id.clone()).collect();
+    let is_missing = |it: &Manifest| it.is_identified() && !present.contains(&it.id);
+    manifests.extend(before.into_iter().filter(is_missing));
 }

@@ -13,6 +13,9 @@ use super::assemble;
 use super::document::{Document, Lines};
 use super::finding::{Finding, Severity};
 
+/// Stands in for a name that is none, so that the rest of the object can be looked at.
+const PLACEHOLDER: &str = "unnamed";
+
 /// An object of a file.
 #[derive(Debug, Clone)]
 pub struct Manifest {
@@ -20,6 +23,8 @@ pub struct Manifest {
     pub lines: Lines,
     pub id: Id,
     pub value: Value,
+    /// What keeps anybody from saying which object this is.
+    flaws: Vec<Violation>,
 }
 
 /// What makes two manifests the same object.
@@ -32,33 +37,61 @@ pub struct Id {
 }
 
 impl Manifest {
-    /// Reads the identity of an object and fills in its namespace.
+    /// Reads the identity of an object and fills in its namespace. Fails if the object does not even have a kind.
     pub(super) fn new(file: Arc<Path>, document: Document, namespace: &str) -> Result<Self, Finding> {
-        let Document { mut value, lines } = document;
-        let missing = |path: &str, message: &str| Finding {
-            severity: Severity::Error,
-            file: file.to_path_buf(),
-            line: lines.of(path),
-            path: path.into(),
-            message: message.into(),
+        let Document { value, lines } = document;
+        let required = |field: &str| {
+            text(&value[field]).and_then(|it| it.ok_or("is missing")).map_err(|message| Finding {
+                severity: Severity::Error,
+                file: file.to_path_buf(),
+                line: lines.of(field),
+                path: field.into(),
+                message: message.into(),
+            })
         };
-        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let version = text("/apiVersion").ok_or_else(|| missing("apiVersion", "is missing"))?;
-        let kind = text("/kind").ok_or_else(|| missing("kind", "is missing"))?;
-        let group = version.split_once('/').map_or("", |(group, _)| group).to_owned();
-        let name = text("/metadata/name").unwrap_or_default();
-        let mut id = Id { group, kind, name, namespace: String::new() };
-        if assemble::is_namespaced(&id) {
-            id.namespace = text("/metadata/namespace").unwrap_or_else(|| namespace.into());
+        let group = required("apiVersion")?.split_once('/').map_or("", |(group, _)| group).to_owned();
+        let kind = required("kind")?.to_owned();
+        let id = Id { group, kind, name: String::new(), namespace: String::new() };
+        let mut manifest = Self { file, lines, id, value, flaws: Vec::new() };
+        manifest.identify(namespace);
+        Ok(manifest)
+    }
+
+    fn identify(&mut self, namespace: &str) {
+        let is_known = assemble::is_known(&self.id);
+        if is_known && !matches!(self.value["metadata"], Value::Object(_) | Value::Null) {
+            self.flaws.push(Violation::new("metadata", Reason::Invalid, "must be a map"));
+            self.value["metadata"] = Value::Null;
         }
-        // What is not read may look as it likes.
-        if assemble::is_known(&id) {
-            id.check().map_err(|message| missing("metadata.name", &message))?;
-            if !id.namespace.is_empty() {
-                value["metadata"]["namespace"] = id.namespace.clone().into();
-            }
+        let namespace = assemble::is_namespaced(&self.id).then_some(namespace);
+        if is_known {
+            self.id.name = self.name("name", None);
+            self.id.namespace = namespace.map(|it| self.name("namespace", Some(it))).unwrap_or_default();
+        } else {
+            // What is not read may look as it likes.
+            let field = |name: &str| self.value["metadata"][name].as_str();
+            let (name, own) = (field("name").unwrap_or_default().into(), field("namespace"));
+            self.id.namespace = namespace.map(|it| own.unwrap_or(it).into()).unwrap_or_default();
+            self.id.name = name;
         }
-        Ok(Self { file, lines, id, value })
+    }
+
+    /// A field that references can name. One that is missing is filled in.
+    fn name(&mut self, field: &str, fallback: Option<&str>) -> String {
+        let given = text(&self.value["metadata"][field]);
+        let given = given.and_then(|it| it.or(fallback).ok_or("is missing")).map_err(str::to_owned);
+        let name = given.and_then(|name| check_name(field, name).map(|()| name.to_owned()));
+        let name = name.unwrap_or_else(|message| {
+            self.flaws.push(Violation::new(format!("metadata.{field}"), Reason::Invalid, message));
+            PLACEHOLDER.into()
+        });
+        self.value["metadata"][field] = name.clone().into();
+        name
+    }
+
+    /// Whether it can be said which object this is.
+    pub(super) fn is_identified(&self) -> bool {
+        self.flaws.is_empty()
     }
 
     /// Refuses an object of a kind that is not read, or that another manifest already holds.
@@ -66,14 +99,14 @@ impl Manifest {
         if !assemble::is_known(&self.id) {
             return Err(self.skipped());
         }
-        if !seen.insert(self.id.clone()) {
+        if self.is_identified() && !seen.insert(self.id.clone()) {
             return Err(self.finding(Severity::Error, &self.twice()));
         }
         Ok(())
     }
 
     pub(super) fn findings<'a>(&'a self, report: &'a Report) -> impl Iterator<Item = Finding> + 'a {
-        let errors = report.violations.iter().map(|it| self.finding(Severity::Error, it));
+        let errors = self.flaws.iter().chain(&report.violations).map(|it| self.finding(Severity::Error, it));
         errors.chain(report.warnings.iter().map(|it| self.finding(Severity::Warning, it)))
     }
 
@@ -103,20 +136,27 @@ impl Manifest {
     }
 }
 
-impl Id {
-    /// The name, and the namespace if the kind has one, must be such that references can name them.
-    fn check(&self) -> Result<(), String> {
-        if self.name.is_empty() {
-            return Err("is missing".into());
-        }
-        let namespace = if self.namespace.is_empty() { "none" } else { &self.namespace };
-        ObjectKey::new(namespace, &self.name).map(|_| ()).map_err(|bad| bad.to_string())
-    }
-}
-
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, namespace, name, .. } = self;
         if namespace.is_empty() { write!(f, "{kind} {name}") } else { write!(f, "{kind} {namespace}/{name}") }
     }
+}
+
+/// A text; none: it is missing or empty.
+fn text(value: &Value) -> Result<Option<&str>, &'static str> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+        _ => Err("must be text"),
+    }
+}
+
+fn check_name(field: &str, text: &str) -> Result<(), String> {
+    let key = if field == "namespace" {
+        ObjectKey::new(text, PLACEHOLDER)
+    } else {
+        ObjectKey::new(PLACEHOLDER, text)
+    };
+    key.map(|_| ()).map_err(|bad| bad.to_string())
 }
