@@ -105,5 +105,10 @@ fn listener_conflicted(verdict: &ListenerVerdict) -> Condition {
 }
 
 fn programmed() -> Condition {
-    Condition::holds(ConditionType::Programmed, Reason::Programmed, "the data plane has its configuration")
+    // Files have no report of the data plane to wait for.
+    Condition::holds(
+        ConditionType::Programmed,
+        Reason::Programmed,
+        "the snapshot is written; `/generation` of the data plane tells when it serves it",
+    )
 }
