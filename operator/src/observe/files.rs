@@ -11,9 +11,9 @@ pub mod manifest;
 mod read;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use core::net::SocketAddr;
 use rebound_api::name::ServicePort;
 use serde_json::Value;
 

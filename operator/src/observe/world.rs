@@ -3,8 +3,8 @@
 //! Absent: clients, files, clocks. Objects are as users wrote them; nothing here is known to be valid.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
-use core::net::SocketAddr;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
