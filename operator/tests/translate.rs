@@ -152,6 +152,6 @@ spec:
     let ancestors = policy["status"]["ancestors"].as_array().unwrap();
     let names: Vec<_> = ancestors.iter().map(|it| it["ancestorRef"]["name"].as_str().unwrap()).collect();
     assert_eq!((names.len(), names[0], names[15]), (16, "gw-00", "gw-15"));
-    let note = "the status of RetryPolicy default/retry holds 16 ancestors; 4 more are left out";
+    let note = "the status of RetryPolicy default/retry holds 16 ancestors, the oldest Gateways first; 4 more are left out";
     assert!(status["warnings"].as_array().unwrap().iter().any(|it| it == note), "{status}");
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rebound_api::crd::parent_ref::ANCESTORS_MAX;
 use rebound_api::crd::retry_policy::{self, Checked};
+use rebound_api::crd::target_ref::TargetKind;
 use rebound_api::name::{ObjectKey, ServicePort};
 use serde_json::Value;
 
@@ -37,11 +38,13 @@ pub(super) fn notes(verdicts: &[PolicyVerdict]) -> impl Iterator<Item = String> 
     verdicts.iter().filter_map(|verdict| {
         let gateways = verdict.targets.iter().flat_map(|it| &it.ancestors).map(|it| &it.gateway);
         let apart = verdict.targets.iter().filter(|it| it.ancestors.is_empty()).count();
-        let left_out = (gateways.collect::<BTreeSet<_>>().len() + apart).checked_sub(ANCESTORS_MAX)?;
+        let all = gateways.collect::<BTreeSet<_>>().len() + apart;
+        let left_out = all.checked_sub(ANCESTORS_MAX).filter(|count| *count > 0)?;
         let key = &verdict.key;
-        (left_out > 0).then(|| {
-            format!("the status of RetryPolicy {key} holds {ANCESTORS_MAX} ancestors; {left_out} more are left out")
-        })
+        let message = "ancestors, the oldest Gateways first;";
+        Some(format!(
+            "the status of RetryPolicy {key} holds {ANCESTORS_MAX} {message} {left_out} more are left out"
+        ))
     })
 }
 
@@ -91,6 +94,10 @@ fn ancestor(
     reach: &BTreeMap<ServicePort, (usize, usize)>,
     target: &TargetVerdict,
 ) -> Option<Ancestor> {
+    // A ServiceImport may have the name of a Service; no rule leads to it.
+    if target.target.kind != TargetKind::Service {
+        return None;
+    }
     let from = ServicePort { service: target.target.key.clone(), port: 0 };
     let of_service = reach.range(from..).take_while(|(port, _)| port.service == target.target.key);
     let is_held = |number: u16| target.holds_nothing() || target.held.contains(&number);
