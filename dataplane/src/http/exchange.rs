@@ -5,12 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-use rebound_api::config::retry::Retry;
-use rebound_api::config::route::{Backend, HeaderEdits, Rule};
-
 use super::aside::{Kept, Pending, put_aside};
 use super::body::RequestBody;
+use super::destination::Destination;
 use super::h1::request::RequestHead;
 use super::hop::{RequestHop, write_request};
 use crate::clock;
@@ -20,49 +17,38 @@ use crate::retry::attempts::Upstream;
 use crate::retry::decide::Replay;
 use crate::retry::outcome::{Failure, Outcome};
 use crate::route::matcher::RequestView;
-use crate::snapshot::plan::Target;
 use crate::upstream::balance::choose;
 use crate::upstream::call::{Answer, Called, Request, call};
 use crate::upstream::pool::{Connection, Endpoint};
 use crate::worker::core::Core;
+use bytes::BytesMut;
 
 /// A connection that is not made by then has failed.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// One request on its way to a Service port.
 #[derive(Debug)]
-pub struct Exchange<'a> {
-    /// The core that it runs on.
-    pub core: &'a Rc<Core>,
-    /// The client's address.
-    pub peer: IpAddr,
+pub(super) struct Exchange<'a> {
+    core: &'a Rc<Core>,
+    peer: IpAddr,
     /// The client's writing half, for a 100.
-    pub client: &'a mut WriteHalf,
-    /// The request.
-    pub head: &'a RequestHead,
-    /// The rule that it matched.
-    pub rule: &'a Rule,
-    /// The backend that was drawn.
-    pub backend: &'a Backend,
-    /// The Service port.
-    pub target: &'a Target,
-    /// How it is retried.
-    pub rules: Option<&'a Retry>,
-    /// The body; none: it is lost, and the client's connection with it.
-    pub body: Option<RequestBody>,
+    client: &'a mut WriteHalf,
+    head: &'a RequestHead,
+    destination: Destination<'a>,
+    /// None: it is lost, and the client's connection with it.
+    body: Option<RequestBody>,
     /// Where it has been.
-    pub tried: Vec<SocketAddr>,
+    tried: Vec<SocketAddr>,
     /// No pooled connection for the next attempt: the last one was dead.
-    pub fresh: bool,
-    /// When the current attempt began.
-    pub attempt_started: Instant,
+    fresh: bool,
+    attempt_started: Instant,
     /// An answer for the case that no better one comes.
-    pub aside: Option<Pending>,
+    aside: Option<Pending>,
 }
 
 /// An answer for the client.
 #[derive(Debug)]
-pub enum Response {
+pub(super) enum Response {
     /// Its body is still to come.
     Live(Box<Answer>),
     /// It was put aside and came back.
@@ -80,7 +66,7 @@ impl Upstream for Exchange<'_> {
         };
         self.core.metrics().attempts.add(1);
         self.tried.push(endpoint.address);
-        let own_limit = self.attempt_limit().map(|limit| started + limit);
+        let own_limit = self.destination.attempt_limit().map(|limit| started + limit);
         let limit = [own_limit, deadline].into_iter().flatten().min();
         let sent = self.send(&endpoint, number, started, limit).await;
         self.fresh = matches!(sent, Err(Failure::Stale | Failure::ResetBeforeRequest));
@@ -112,28 +98,53 @@ impl Upstream for Exchange<'_> {
     }
 }
 
+impl<'a> Exchange<'a> {
+    /// A request that has not been sent yet.
+    pub(super) fn new(
+        core: &'a Rc<Core>,
+        peer: IpAddr,
+        client: &'a mut WriteHalf,
+        head: &'a RequestHead,
+        destination: Destination<'a>,
+        body: RequestBody,
+    ) -> Self {
+        Self {
+            core,
+            peer,
+            client,
+            head,
+            destination,
+            body: Some(body),
+            tried: Vec::new(),
+            fresh: false,
+            attempt_started: clock::now(),
+            aside: None,
+        }
+    }
+
+    /// The body, unless it is lost or with an upload, and when the last attempt began.
+    pub(super) fn into_body(self) -> (Option<RequestBody>, Instant) {
+        (self.body, self.attempt_started)
+    }
+}
+
 impl Exchange<'_> {
     /// A retry looks at today's endpoints: those that the request began with may be gone.
     fn choose(&self, number: u32) -> Option<Rc<Endpoint>> {
         let newest = self.core.plan().filter(|_| number > 1);
-        let target = newest.as_ref().and_then(|plan| plan.target_of(&self.target.cluster.service));
+        let target =
+            newest.as_ref().and_then(|plan| plan.target_of(&self.destination.target.cluster.service));
         let endpoints: &[SocketAddr] = match (&newest, target) {
-            (None, _) => &self.target.cluster.endpoints,
+            (None, _) => &self.destination.target.cluster.endpoints,
             (Some(_), Some(target)) => &target.cluster.endpoints,
             // The newest plan does not know the Service port any more: its addresses may be somebody else's by now.
             (Some(_), None) => &[],
         };
-        let avoid_tried = self.rules.is_none_or(|rules| rules.avoid_tried);
+        let avoid_tried = self.destination.rules.is_none_or(|rules| rules.avoid_tried);
         let tried: &[SocketAddr] = if avoid_tried { &self.tried } else { &[] };
         let load = |address| self.core.pool.load(address);
         choose(endpoints, tried, load, |n| fastrand::usize(..n))
             .map(|address| self.core.pool.endpoint(address))
-    }
-
-    fn attempt_limit(&self) -> Option<Duration> {
-        let of_policy = self.rules.and_then(|rules| rules.per_try_timeout_ms);
-        let limits = [of_policy, self.rule.attempt_timeout_ms].into_iter().flatten();
-        limits.min().map(Duration::from_millis)
     }
 
     async fn send(
@@ -183,8 +194,8 @@ impl Exchange<'_> {
     }
 
     fn encode(&self, number: u32) -> BytesMut {
-        let tells_attempt = self.rules.is_some_and(|rules| rules.attempt_header_request);
-        let edits: [&HeaderEdits; 2] = [&self.rule.request_headers, &self.backend.request_headers];
+        let tells_attempt = self.destination.rules.is_some_and(|rules| rules.attempt_header_request);
+        let edits = self.destination.request_edits();
         let hop = RequestHop {
             peer: self.peer,
             scheme: "http",

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use rebound_api::config::retry::Retry;
-use rebound_api::config::route::{Backend, HeaderEdits, Rule};
+use rebound_api::config::route::HeaderEdits;
 
 use super::body::{Broken, RequestBody};
 use super::connection::respond;
+use super::destination::Destination;
 use super::exchange::{Exchange, Response};
 use super::h1::date::HttpDate;
 use super::h1::framing::BodyLength;
@@ -24,14 +24,11 @@ use crate::io::race::{First, race};
 use crate::io::socket::Socket;
 use crate::io::stream::{ReadHalf, WriteHalf};
 use crate::io::timer::{sleep, timeout_at};
-use crate::retry::attempts::{Call, Deadline, DeadlineSource, Finished, attempts};
+use crate::retry::attempts::{Call, Finished, attempts};
 use crate::retry::decide::{Reason, Request};
 use crate::retry::outcome::{Failure, Outcome};
-use crate::snapshot::plan::{Plan, Target};
 use crate::worker::core::Core;
 
-/// Body bytes kept for replay where no policy says how many: enough for the one free repetition.
-const REPLAY_DEFAULT_BYTES: u32 = 64 * 1024;
 /// When a waiting client is looked at for the first time.
 const GONE_CHECK_FIRST: Duration = Duration::from_millis(20);
 /// How rarely it is looked at when the wait goes on.
@@ -61,14 +58,6 @@ pub(super) enum After {
     Abort,
 }
 
-/// Where a request leads.
-struct Destination<'p> {
-    rule: &'p Rule,
-    backend: &'p Backend,
-    target: &'p Target,
-    rules: Option<&'p Retry>,
-}
-
 impl Conversation {
     /// Answers one request.
     pub(super) async fn answer(
@@ -78,73 +67,38 @@ impl Conversation {
         buffer: BytesMut,
         write: &mut WriteHalf,
     ) -> After {
-        let Some(plan) = self.core.plan() else {
-            let body = self.body(&head, read, buffer, None);
-            return self.answer_locally(503, &head, Some(body), write).await;
+        let plan = self.core.plan();
+        let destination = match &plan {
+            Some(plan) => Destination::find(plan, self.port, &head),
+            None => Err(503),
         };
-        let destination = self.destination(&plan, &head);
-        let rules = destination.as_ref().ok().and_then(|destination| destination.rules);
-        let body = self.body(&head, read, buffer, rules);
+        let kept = Destination::replay_max_bytes(destination.as_ref().ok());
+        let mut body = RequestBody::new(&self.core, read, buffer, head.body, kept);
+        body.take_arrived();
         if let Some(Broken::Malformed(_)) = body.broken() {
             return self.answer_locally(400, &head, Some(body), write).await;
         }
         match destination {
-            Ok(destination) => self.forward(&destination, &head, body, write).await,
+            Ok(destination) => self.forward(destination, &head, body, write).await,
             Err(status) => self.answer_locally(status, &head, Some(body), write).await,
         }
     }
 
-    fn body(
-        &self,
-        head: &RequestHead,
-        read: ReadHalf,
-        buffer: BytesMut,
-        rules: Option<&Retry>,
-    ) -> RequestBody {
-        let limit = rules.map_or(REPLAY_DEFAULT_BYTES, |rules| rules.replay_max_bytes);
-        let mut body = RequestBody::new(&self.core, read, buffer, head.body, limit as usize);
-        body.take_arrived();
-        body
-    }
-
-    /// The rule, one of its backends by weight, and how it is retried; or the status that says why there is none.
-    fn destination<'p>(&self, plan: &'p Plan, head: &RequestHead) -> Result<Destination<'p>, u16> {
-        let rule = plan.rule(plan.router.find(self.port, head.host(), head).ok_or(404_u16)?);
-        let backend = draw(&rule.backends).ok_or(500_u16)?;
-        let target = plan.target(backend.cluster.ok_or(500_u16)?);
-        let rules = backend.retry.as_ref().or(target.cluster.retry.as_ref());
-        Ok(Destination { rule, backend, target, rules })
-    }
-
     async fn forward(
         &self,
-        destination: &Destination<'_>,
+        destination: Destination<'_>,
         head: &RequestHead,
         body: RequestBody,
         write: &mut WriteHalf,
     ) -> After {
-        let Destination { rule, backend, target, rules } = *destination;
         let started = clock::now();
-        let mut exchange = Exchange {
-            core: &self.core,
-            peer: self.peer.ip(),
-            client: write,
-            head,
-            rule,
-            backend,
-            target,
-            rules,
-            body: Some(body),
-            tried: Vec::new(),
-            fresh: false,
-            attempt_started: started,
-            aside: None,
-        };
+        let mut exchange = Exchange::new(&self.core, self.peer.ip(), write, head, destination, body);
+        let rules = destination.rules;
         let call = Call {
             request: facts(head),
             rules,
-            budget: target.budget.as_deref(),
-            deadline: deadline(rule, rules, started),
+            budget: destination.target.budget.as_deref(),
+            deadline: destination.deadline(started),
         };
         let metrics = self.core.metrics();
         let making =
@@ -160,15 +114,17 @@ impl Conversation {
         if reason != Reason::Success {
             metrics.suppressed[reason.index()].add(1);
         }
-        let Exchange { body, attempt_started, .. } = exchange;
+        let (body, attempt_started) = exchange.into_body();
         match outcome {
             Outcome::Response { response, .. } => {
                 // What was put aside belongs to an earlier attempt than the one whose limit may be over.
                 let attempt_started = matches!(response, Response::Live(_)).then_some(attempt_started);
-                let limit = response_limit(rule, call.deadline, attempt_started);
-                let attempt = rules.filter(|rules| rules.attempt_header_response).map(|_| attempts);
-                let edits: [&HeaderEdits; 2] = [&backend.response_headers, &rule.response_headers];
-                self.pass_on(response, head, body, Passing { limit, attempt, edits: &edits }, write).await
+                let passing = Passing {
+                    limit: destination.response_limit(started, attempt_started),
+                    attempt: rules.filter(|rules| rules.attempt_header_response).map(|_| attempts),
+                    edits: &destination.response_edits(),
+                };
+                self.pass_on(response, head, body, passing, write).await
             }
             Outcome::Failed(failure) => self.tell_failure(failure, head, body, write).await,
         }
@@ -218,7 +174,7 @@ impl Conversation {
                 }
             }
             First::Left(Err(elapsed)) => {
-                tracing::debug!(peer = %self.peer, %elapsed, "the answer was cut off")
+                tracing::debug!(peer = %self.peer, %elapsed, "the answer was cut off");
             }
             First::Right(()) => self.core.metrics().requests_gone.add(1),
         }
@@ -281,25 +237,7 @@ fn after(close: bool, body: Option<RequestBody>) -> After {
     }
 }
 
-/// One of the backends, each as often as its weight says; none: the weights are all zero.
-fn draw(backends: &[Backend]) -> Option<&Backend> {
-    if let [only] = backends {
-        return Some(only).filter(|backend| backend.weight > 0);
-    }
-    let total: u64 = backends.iter().map(|backend| u64::from(backend.weight)).sum();
-    if total == 0 {
-        return None;
-    }
-    let mut left = fastrand::u64(..total);
-    backends.iter().find(|backend| match left.checked_sub(u64::from(backend.weight)) {
-        Some(rest) => {
-            left = rest;
-            false
-        }
-        None => true,
-    })
-}
-
+/// What the retry decision asks about a request.
 fn facts(head: &RequestHead) -> Request<'_> {
     let attempt =
         head.fields.get(ATTEMPT_FIELD).and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
@@ -309,27 +247,6 @@ fn facts(head: &RequestHead) -> Request<'_> {
         has_idempotency_key: head.fields.get("idempotency-key").is_some(),
         nested: attempt.is_some_and(|attempt: u32| attempt >= 2),
     }
-}
-
-/// The nearer one of the route's timeout and the policy's.
-fn deadline(rule: &Rule, rules: Option<&Retry>, started: Instant) -> Option<Deadline> {
-    let of = |ms: Option<u64>, source| Some(Deadline { at: started + Duration::from_millis(ms?), source });
-    let route = of(rule.request_timeout_ms, DeadlineSource::Route);
-    let policy = of(rules.and_then(|rules| rules.total_timeout_ms), DeadlineSource::Policy);
-    [route, policy].into_iter().flatten().min_by_key(|deadline| deadline.at)
-}
-
-/// The route's timeouts run to the end of the response (GEP-1742); the policy's end with its head.
-fn response_limit(
-    rule: &Rule,
-    deadline: Option<Deadline>,
-    attempt_started: Option<Instant>,
-) -> Option<Instant> {
-    let request =
-        deadline.filter(|deadline| deadline.source == DeadlineSource::Route).map(|deadline| deadline.at);
-    let attempt =
-        attempt_started.and_then(|started| Some(started + Duration::from_millis(rule.attempt_timeout_ms?)));
-    [request, attempt].into_iter().flatten().min()
 }
 
 /// Ends when the client closes its side: like nginx and Envoy, a client that can take no more requests is taken for one
