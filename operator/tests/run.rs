@@ -304,7 +304,7 @@ fn what_only_this_build_cannot_do_becomes_a_condition() {
     let folder = Folder::new(&[("gw.yaml", GATEWAY)]);
     let running = Running::start(&folder);
     let good = running.await_snapshot("the first version", |_| true);
-    let mirror = "  - filters: [{type: RequestMirror}]\n    backendRefs: [{name: web, port: 80}]\n";
+    let mirror = "  - filters: [{type: RequestMirror}, {type: RequestMirror}]\n    backendRefs: [{name: web, port: 80}]\n";
     folder.replace("gw.yaml", &GATEWAY.replace("  - backendRefs: [{name: web, port: 80}]\n", mirror));
     running.await_snapshot("a rule that answers 500", |it| it.listeners != good.listeners);
     eventually("the condition", || folder.status().contains("RequestMirror").then_some(()));

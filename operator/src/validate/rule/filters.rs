@@ -14,10 +14,10 @@ const UNTOUCHABLE: [&str; 7] =
 pub(super) fn check(place: &mut Place<'_>, filters: &[HttpRouteFilter]) {
     for (index, filter) in filters.iter().enumerate() {
         let mut place = place.item("filters", index);
-        let is_first = filters.iter().position(|it| it.kind == filter.kind) == Some(index);
-        place.at("type").ensure(is_first, || format!("`{}` stands twice", filter.kind));
-        // The parameters of a filter that is not carried out are told with it.
+        // A filter that is not carried out is told once, with its parameters; some of them may stand twice.
         if !matches!(filter.kind, FilterType::Unknown(_)) {
+            let is_first = filters.iter().position(|it| it.kind == filter.kind) == Some(index);
+            place.at("type").ensure(is_first, || format!("`{}` stands twice", filter.kind));
             place.unread(&filter.unread);
         }
         match &filter.kind {
