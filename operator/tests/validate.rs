@@ -40,6 +40,16 @@ fn s81_the_seed_is_valid_as_it_stands_on_the_page() {
 }
 
 #[test]
+fn the_documents_show_what_is_printed() {
+    let (code, out) = run(["validate", "../config/samples/mistakes.yaml"]);
+    assert_eq!(code, 1, "{out}");
+    for page in ["../README.md", "../docs/tasks/write-a-retry-policy.md"] {
+        let page = std::fs::read_to_string(page).unwrap();
+        assert!(page.contains(&out.replace("../config", "config")), "{out}");
+    }
+}
+
+#[test]
 fn s82_a_violation_stands_on_the_line_of_its_field() {
     let (code, out) = validate(&Folder::new(&[("policy.yaml", POLICY)]));
     assert_eq!(code, 1);
