@@ -239,109 +239,97 @@ pub struct AttemptHeaders {
     pub response: Option<bool>,
 }
 
-/// Defines an enum of the API.
-macro_rules! api_enum {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident,)+ }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-        pub enum $name { $($(#[$doc])* $variant,)+ }
-    };
+// The schema shows an enum's own description in place of its field's: so it names the values and the default.
+
+/// Whether the policy acts: `Enforce` (the default) sends retries, `DryRun` decides and counts them and sends none, `Disabled` retries
+/// nothing and keeps its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Mode {
+    /// Retries are sent.
+    Enforce,
+    /// Retries are decided and counted, and not sent.
+    DryRun,
+    /// Nothing is retried.
+    Disabled,
 }
 
-api_enum! {
-    /// Whether a policy acts.
-    Mode {
-        /// Retries are sent.
-        Enforce,
-        /// Retries are decided and counted, and not sent.
-        DryRun,
-        /// Nothing is retried.
-        Disabled,
-    }
+/// How a wait is spread, so that requests that failed together do not come back together: `Full` (the default) from zero to the interval,
+/// `Equal` from half of it, `Floor` from the base interval, `None` not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Jitter {
+    /// From zero to the interval.
+    Full,
+    /// From half the interval to the interval.
+    Equal,
+    /// The interval itself.
+    None,
+    /// From the base interval to the interval.
+    Floor,
 }
 
-api_enum! {
-    /// How a wait is spread.
-    Jitter {
-        /// From zero to the interval.
-        Full,
-        /// From half the interval to the interval.
-        Equal,
-        /// The interval itself.
-        None,
-        /// From the base interval to the interval.
-        Floor,
-    }
+/// Which requests may be sent again although the backend may have acted on them: `UnsentOnly` (the default) none but those with an
+/// idempotent method, `IdempotencyKey` also those with an `Idempotency-Key` header, `Always` all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum NonIdempotent {
+    /// None but those with an idempotent method.
+    UnsentOnly,
+    /// Also those with an `Idempotency-Key` header.
+    IdempotencyKey,
+    /// All.
+    Always,
 }
 
-api_enum! {
-    /// Which requests may be sent again although the backend may have acted on them.
-    NonIdempotent {
-        /// None but those with an idempotent method.
-        UnsentOnly,
-        /// Also those with an `Idempotency-Key` header.
-        IdempotencyKey,
-        /// All.
-        Always,
-    }
+/// Whether a `Retry-After` header of the backend counts: `Honor` (the default) or `Ignore`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum RetryAfterMode {
+    /// It does.
+    Honor,
+    /// It does not.
+    Ignore,
 }
 
-api_enum! {
-    /// Whether a `Retry-After` header counts.
-    RetryAfterMode {
-        /// It does.
-        Honor,
-        /// It does not.
-        Ignore,
-    }
+/// How a header's value is compared: `Exact` (the default) or `RegularExpression`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum HeaderMatchType {
+    /// The whole value.
+    Exact,
+    /// A regular expression.
+    RegularExpression,
 }
 
-api_enum! {
-    /// How a header's value is compared.
-    HeaderMatchType {
-        /// The whole value.
-        Exact,
-        /// A regular expression.
-        RegularExpression,
-    }
+/// Whether an endpoint is preferred that the request has not tried: `Preferred` (the default; when all were tried, any will do) or `Off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum AvoidTried {
+    /// It is; when all were tried, any will do.
+    Preferred,
+    /// It is not.
+    Off,
 }
 
-api_enum! {
-    /// Whether an endpoint is preferred that the request has not tried.
-    AvoidTried {
-        /// It is; when all were tried, any will do.
-        Preferred,
-        /// It is not.
-        Off,
-    }
+/// Whether a retry stays with the endpoint of its session: `Break` (the default) or `Keep`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Persistence {
+    /// It does.
+    Keep,
+    /// It does not.
+    Break,
 }
 
-api_enum! {
-    /// Whether a retry stays with the endpoint of its session.
-    Persistence {
-        /// It does.
-        Keep,
-        /// It does not.
-        Break,
-    }
+/// Whether the retries to a Service port are limited together: `Enabled` (the default) or `Disabled`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ConstraintMode {
+    /// They are.
+    Enabled,
+    /// They are not.
+    Disabled,
 }
 
-api_enum! {
-    /// Whether retries are limited together.
-    ConstraintMode {
-        /// They are.
-        Enabled,
-        /// They are not.
-        Disabled,
-    }
-}
-
-api_enum! {
-    /// What happens to a request that is a retry itself.
-    Nested {
-        /// It is not retried here.
-        Suppress,
-        /// It is retried as any other.
-        Allow,
-    }
+/// What happens to a request that says that it is a retry itself (`x-rebound-attempt` of 2 or more): `Suppress` (the default) does not retry
+/// it here, `Allow` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Nested {
+    /// It is not retried here.
+    Suppress,
+    /// It is retried as any other.
+    Allow,
 }
