@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | [`snapshot`] | bytes to a plan, off the cores | serve a request |
 //! | [`supervisor`], [`admin`] | start cores, hand over plans, drain; answer probes | touch a core's state |
-//! | [`worker`] | one core: listeners, connections, mailbox | share anything mutable |
+//! | [`worker`] | one core: listeners, connections, mailbox | share anything mutable but budgets and numbers |
 //! | [`http`], [`upstream`] | one exchange, client side and backend side | lock, block, resolve names |
 //! | [`route`], [`retry`] | which rule, which next step: pure | IO |
 //! | [`io`] | sockets, timers, tasks: the only room that names the runtime | know HTTP |

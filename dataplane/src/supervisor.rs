@@ -168,7 +168,7 @@ impl Supervisor {
                 self.blocked = None;
                 self.metrics.reloads_good.add(1);
                 self.health.set_error(None);
-                tracing::info!(generation = %plan.generation, "configuration published");
+                tracing::info!(gateway = %plan.gateway, generation = %plan.generation, "configuration published");
                 added.iter().for_each(|address| announce(&format!("listening={address}")));
                 Ok(())
             }

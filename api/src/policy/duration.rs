@@ -41,7 +41,7 @@ pub fn parse(text: &str) -> Result<Duration, BadDuration> {
     }
 }
 
-/// Writes a duration in whole milliseconds as GEP-2257 has it, in the largest unit that is exact.
+/// Writes a duration in whole milliseconds as GEP-2257 has it, in seconds and milliseconds.
 pub fn format(duration: Duration) -> String {
     match (duration.as_secs(), duration.subsec_millis()) {
         (seconds, 0) => format!("{seconds}s"),

@@ -95,7 +95,7 @@ pub enum UploadError {
     /// The backend takes no more.
     #[error(transparent)]
     Upstream(#[from] WriteError),
-    /// The backend took nothing for [`WRITE_MAX`].
+    /// The backend did not take a piece within [`WRITE_MAX`].
     #[error("the backend takes nothing more of the request body")]
     Stuck,
     /// [`Upload::stop`].

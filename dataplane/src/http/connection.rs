@@ -11,6 +11,7 @@ use super::h1::encode::{LocalResponse, error_response};
 use super::h1::request::{RequestHead, RequestParser};
 use super::request::{After, Conversation};
 use crate::clock;
+use crate::io::socket::Socket;
 use crate::io::stream::{ReadHalf, Stream, WriteHalf};
 use crate::io::timer::{timeout, timeout_at};
 use crate::worker::core::{Core, Membership};
@@ -114,7 +115,7 @@ pub(super) async fn respond(write: &mut WriteHalf, status: u16, head_only: bool,
 
 /// Closing while the client still sends would reset the connection and could cost it the answer that is on its way: so
 /// this side ends first, and what still comes is thrown away.
-async fn linger(read: Option<ReadHalf>, write: WriteHalf, socket: crate::io::socket::Socket) {
+async fn linger(read: Option<ReadHalf>, write: WriteHalf, socket: Socket) {
     socket.shutdown_write();
     let Some(mut read) = read else { return };
     let throw_away = async {

@@ -166,7 +166,9 @@ fn put_address(address: IpAddr, out: &mut BytesMut) {
             }
         }
         // Cannot fail: the buffer grows.
-        IpAddr::V6(address) => drop(write!(out, "{address}")),
+        IpAddr::V6(address) => {
+            write!(out, "{address}").ok();
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub enum RelayError {
     /// The client does not take it.
     #[error("to the client: {0}")]
     Client(#[from] WriteError),
-    /// The client took nothing for [`WRITE_MAX`].
+    /// The client did not take a piece within [`WRITE_MAX`].
     #[error("the client stopped reading")]
     ClientStuck,
     /// The backend broke off or garbled the body.
@@ -117,7 +117,6 @@ impl Output<'_> {
     async fn copy(mut self, source: &mut Source) -> Result<(), RelayError> {
         loop {
             match source.decoder.decode(&mut source.buffer)? {
-                Piece::Data(piece) if self.framing == BodyLength::Empty => drop(piece),
                 Piece::Data(piece) => self.put(piece).await?,
                 Piece::End(trailers) => return self.end(trailers.as_ref()).await,
                 Piece::More => {

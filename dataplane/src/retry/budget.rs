@@ -57,8 +57,8 @@ impl Budget {
         self.requests.add(self.since(now));
     }
 
-    /// Pays for one retry; false when it cannot be afforded. Exact over all cores: each payment is made first and
-    /// taken back when the sum, which then includes it, is too high.
+    /// Pays for one retry; false when it cannot be afforded. All cores together never pay too much, and may refuse too
+    /// early: each payment is made first and taken back when the sum, which then includes it, is too high.
     pub fn withdraw(&self, now: Instant) -> bool {
         let since = self.since(now);
         let affordable = u64::from(self.rules.percent) * self.requests.sum_inside(since) / 100;

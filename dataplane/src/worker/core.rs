@@ -1,4 +1,5 @@
-//! The state of one core: `Rc`, `Cell` and `RefCell` only. No lock, and no atomic but the core's own numbers.
+//! The state of one core: `Rc`, `Cell` and `RefCell`. No lock. Of what other cores write, it reads their numbers, for
+//! what is bounded in the whole process; only the budgets inside the plan are written by all.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};

@@ -9,14 +9,14 @@ use super::date::HttpDate;
 use super::fields::Fields;
 
 /// What follows the data of a chunk.
-pub const CHUNK_SUFFIX: &[u8] = b"\r\n";
+const CHUNK_SUFFIX: &[u8] = b"\r\n";
 
 /// Every digit of a size, and the line end.
 const CHUNK_PREFIX_MAX_BYTES: usize = (usize::BITS / 4) as usize + 2;
 
 /// The line in front of a chunk.
 #[derive(Debug, Clone, Copy)]
-pub struct ChunkPrefix {
+struct ChunkPrefix {
     text: [u8; CHUNK_PREFIX_MAX_BYTES],
     len: usize,
 }
@@ -41,11 +41,11 @@ impl AsRef<[u8]> for ChunkPrefix {
 }
 
 /// The line in front of a chunk of `len` bytes. There is none for zero: that would end the body.
-pub fn chunk_prefix(len: NonZeroUsize) -> ChunkPrefix {
+fn chunk_prefix(len: NonZeroUsize) -> ChunkPrefix {
     let mut text = [0; CHUNK_PREFIX_MAX_BYTES];
     let mut left = &mut text[..];
     // Cannot fail: the buffer has room for every number of this width and the line end.
-    let _ = write!(left, "{len:x}\r\n");
+    write!(left, "{len:x}\r\n").ok();
     let len = CHUNK_PREFIX_MAX_BYTES - left.len();
     ChunkPrefix { text, len }
 }

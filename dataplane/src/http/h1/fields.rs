@@ -45,11 +45,6 @@ impl Fields {
         self.iter().filter(same).map(|(_, value)| value)
     }
 
-    /// Whether the comma-separated lists of this name hold `token`, compared without regard to case.
-    pub fn contains_token(&self, name: &str, token: &str) -> bool {
-        self.get_all(name).flat_map(list).any(|item| item.eq_ignore_ascii_case(token.as_bytes()))
-    }
-
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.fields.len()

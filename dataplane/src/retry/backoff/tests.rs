@@ -125,3 +125,19 @@ proptest! {
         prop_assert!(delay(&backoff, retry, spread) <= delay(&backoff, retry + 1, spread));
     }
 }
+
+proptest! {
+    #[test]
+    fn the_longest_wait_is_the_one_that_admission_warns_about(
+        base_us in 1_u64..60_000_000,
+        cap in 1_u64..20,
+        multiplier in 1_u32..=10,
+        retry in 1_u32..=10,
+    ) {
+        use rebound_api::policy::backoff as policy;
+        let (base, max) = (Duration::from_micros(base_us), Duration::from_micros(base_us * cap));
+        let told = policy::Backoff::new(base, max, multiplier, policy::Jitter::None).unwrap().ceiling(retry);
+        let wire = Backoff { base_us, max_us: base_us * cap, multiplier, jitter: Jitter::None };
+        prop_assert_eq!(delay(&wire, retry, 0.0), told);
+    }
+}
