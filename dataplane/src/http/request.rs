@@ -180,7 +180,7 @@ impl Conversation {
         }
         if framing == BodyLength::UntilClose {
             // Where the end of the connection is the end of the answer, an orderly one would make it whole.
-            self.socket.reset_on_close();
+            self.socket.reset();
         }
         After::Abort
     }

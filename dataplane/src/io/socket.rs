@@ -3,12 +3,10 @@
 //! The one place in the product with `unsafe` code: the runtime keeps the descriptor to itself and lends its number.
 
 use std::os::fd::{BorrowedFd, RawFd};
-use std::time::Duration;
 
-use nix::libc::POLLRDHUP;
+use nix::libc::{AF_UNSPEC, POLLRDHUP, connect, sa_family_t, sockaddr, socklen_t};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{Shutdown, shutdown};
-use socket2::SockRef;
 
 /// The peer has closed its side (Linux); nix does not name it.
 const PEER_CLOSED: PollFlags = PollFlags::from_bits_retain(POLLRDHUP);
@@ -47,9 +45,16 @@ impl Socket {
         shutdown(self.0, Shutdown::Read).ok();
     }
 
-    /// From now on closing the socket resets the connection: the peer cannot take it for an orderly end.
-    pub fn reset_on_close(self) {
-        SockRef::from(&self.fd()).set_linger(Some(Duration::ZERO)).ok();
+    /// Resets the connection, now: the runtime's writing half ends it in order when it is dropped, and a reset that
+    /// comes after that is too late.
+    #[expect(
+        unsafe_code,
+        reason = "no safe wrapper has an address without a family, which is how Linux is told"
+    )]
+    pub fn reset(self) {
+        let nowhere = sockaddr { sa_family: AF_UNSPEC as sa_family_t, sa_data: [0; 14] };
+        // SAFETY: the kernel reads `nowhere`, which has the size that it is told, and keeps no pointer to it.
+        unsafe { connect(self.0, &raw const nowhere, size_of::<sockaddr>() as socklen_t) };
     }
 
     /// What has happened of `events`; a socket that cannot be asked is broken.

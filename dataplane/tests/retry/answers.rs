@@ -1,17 +1,25 @@
 //! Which answer the client gets, and that it gets nothing of any other.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use rebound_api::config::retry::{Backoff, Jitter, Retry};
 
-use crate::support::TestEnv;
 use crate::support::backend::{Backend, Step, ok, refusing, response};
 use crate::support::snapshot::{Verbs, retrying, serving};
+use crate::support::{TestEnv, await_that};
 
 /// Long enough that a discarded answer is drained meanwhile.
 fn after_a_wait(retries_max: u8) -> Retry {
     let backoff = Backoff { base_us: 200_000, max_us: 200_000, multiplier: 1, jitter: Jitter::None };
     Retry { backoff, ..retrying(retries_max) }
+}
+
+/// A whole answer whose body comes so much later than its head.
+fn with_late_body(status: u16, body: &str, late_ms: u64) -> Step {
+    let mut head = response(status, body);
+    let body = head.split_off(head.len() - body.len());
+    Step::Slowly(vec![(Duration::ZERO, head), (Duration::from_millis(late_ms), body)])
 }
 
 fn early_hints(link: &str) -> Vec<u8> {
@@ -59,6 +67,28 @@ fn s16_an_answer_that_has_begun_is_truncated_and_not_retried() {
 }
 
 #[test]
+fn s16_a_client_of_http_1_0_cannot_take_a_cut_off_answer_for_a_whole_one() {
+    let in_chunks = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n".to_vec();
+    let whole = [&in_chunks[..], b"0\r\n\r\n"].concat();
+    let until_close = b"HTTP/1.0 200 OK\r\n\r\nhalf".to_vec();
+    for (step, is_whole) in [
+        (Step::RawThenClose(in_chunks.clone()), false),
+        (Step::RawThenReset(in_chunks), false),
+        (Step::RawThenReset(until_close.clone()), false),
+        (Step::RawThenClose(until_close), true),
+        (Step::Raw(whole), true),
+    ] {
+        let backend = Backend::answering([step.clone()]);
+        let env = TestEnv::start(&serving([backend.address]).retried(retrying(3)));
+        let mut client = env.client();
+        client.write("GET / HTTP/1.0\r\n\r\n");
+        let end = client.read_to_end().map(|bytes| bytes.ends_with(b"\r\n\r\nhalf"));
+        assert_eq!(end, if is_whole { Ok(true) } else { Err(ErrorKind::ConnectionReset) }, "{step:?}");
+        assert_eq!(backend.attempts(), 1, "{step:?}");
+    }
+}
+
+#[test]
 fn s18_the_last_answer_is_passed_on_with_its_body() {
     let answers = [(503, "first"), (502, "second"), (500, "last")];
     let backend = Backend::answering(answers.map(|(status, body)| Step::Raw(response(status, body))));
@@ -70,13 +100,50 @@ fn s18_the_last_answer_is_passed_on_with_its_body() {
 
 #[test]
 fn s18_the_last_answer_is_passed_on_even_if_nobody_could_be_reached_after_it() {
-    let backend = Backend::always(Step::Raw(response(503, "from the backend")));
-    let env = TestEnv::start(&serving([backend.address, refusing()]).retried(after_a_wait(1)));
-    let refused = "gateway_retry_attempts_total{reason=\"connect_failure\"}";
-    // Until a request met the backend first and nobody at last.
-    while env.metric("gateway_attempts_total") == backend.attempts() as u64 || env.metric(refused) == 0 {
-        assert_eq!(env.get("/").text(), "from the backend");
+    for late_ms in [0, 300] {
+        let backend = Backend::always(with_late_body(503, "from the backend", late_ms));
+        let env = TestEnv::start(&serving([backend.address, refusing()]).retried(retrying(1)));
+        await_that("the last attempt of a request was a refused one", || {
+            let before = (env.metric("gateway_attempts_total"), backend.attempts());
+            assert_eq!(env.get("/").text(), "from the backend");
+            let attempts = env.metric("gateway_attempts_total") - before.0;
+            // Two refused ones in a row never come first: the second would have gone where no attempt was.
+            (attempts, backend.attempts() - before.1) == (3, 1)
+        });
     }
+}
+
+#[test]
+fn s18_the_last_answer_is_passed_on_even_if_its_body_is_still_on_its_way() {
+    let late = with_late_body(503, "late", 300);
+    let backend = Backend::start([late], Step::Close);
+    let env = TestEnv::start(&serving([backend.address]).retried(retrying(2)));
+    let response = env.get("/");
+    assert_eq!((response.status, response.text()), (503, "late"));
+    assert_eq!(backend.attempts(), 3);
+}
+
+#[test]
+fn s18_a_later_answer_is_the_last_even_if_the_body_of_an_earlier_one_comes_after_it() {
+    let backend = Backend::start(
+        [with_late_body(503, "first", 500), Step::Raw(response(500, "second"))],
+        // Until long after the first answer is whole.
+        Step::Close,
+    );
+    let env = TestEnv::start(&serving([backend.address]).retried(after_a_wait(4)));
+    let response = env.get("/");
+    assert_eq!((response.status, response.text()), (500, "second"));
+}
+
+#[test]
+fn s18_the_limit_of_a_later_attempt_does_not_cut_the_last_answer_off() {
+    let backend = Backend::answering([Step::Raw(response(503, "last")), Step::Hang]);
+    let snapshot = serving([backend.address]).retried(retrying(1));
+    let env =
+        TestEnv::start(&snapshot.with(|snapshot| snapshot.routes[0].rules[0].attempt_timeout_ms = Some(300)));
+    let response = env.get("/");
+    assert_eq!((response.status, response.text(), response.complete), (503, "last", true));
+    backend.await_abandoned(1);
 }
 
 #[test]

@@ -90,6 +90,13 @@ impl Client {
         self.wire.buffer.is_empty() && matches!(self.wire.stream.read(&mut [0]), Ok(0))
     }
 
+    /// Everything until the connection ends in order; an error: how it ended otherwise.
+    pub fn read_to_end(&mut self) -> Result<Vec<u8>, std::io::ErrorKind> {
+        let mut bytes = std::mem::take(&mut self.wire.buffer);
+        self.wire.stream.read_to_end(&mut bytes).map_err(|error| error.kind())?;
+        Ok(bytes)
+    }
+
     /// Goes away, as a killed process does.
     pub fn vanish(self) {
         drop(self);
