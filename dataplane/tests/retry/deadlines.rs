@@ -6,7 +6,7 @@ use rebound_api::config::Snapshot;
 use rebound_api::config::retry::{Backoff, Jitter, Retry};
 
 use crate::support::backend::{Backend, Step, unreachable};
-use crate::support::client::Response;
+use crate::support::client::{Client, Response};
 use crate::support::snapshot::{Verbs, retrying, serving};
 use crate::support::{TestEnv, await_that, timed};
 
@@ -37,6 +37,12 @@ fn ends_soon(at_least_ms: u64, act: impl FnOnce() -> Response) -> Response {
     let (response, took) = timed(act);
     assert!(took >= Duration::from_millis(at_least_ms) && took < SOON, "{took:?}");
     response
+}
+
+#[track_caller]
+fn ends_in_time(act: impl FnOnce()) {
+    let ((), took) = timed(act);
+    assert!(took < SOON, "{took:?}");
 }
 
 #[test]
@@ -146,7 +152,7 @@ fn s34_the_limits_of_a_route_cut_an_answer_off_and_never_retry_it() {
 }
 
 #[test]
-fn s35_a_per_try_timeout_beyond_the_total_is_cut_to_it() {
+fn a_per_try_timeout_beyond_the_total_is_cut_to_it() {
     let backend = Backend::always(Step::Hang);
     let rules = Retry { per_try_timeout_ms: Some(60_000), total_timeout_ms: Some(100), ..retrying(2) };
     let env = TestEnv::start(&serving([backend.address]).retried(rules));
@@ -155,10 +161,22 @@ fn s35_a_per_try_timeout_beyond_the_total_is_cut_to_it() {
 }
 
 #[test]
-fn s36_without_timeouts_a_slow_backend_is_waited_for() {
-    let backend = Backend::answering([Step::Delay(Duration::from_millis(1_500))]);
-    let env = TestEnv::start(&serving([backend.address]));
-    assert_eq!(ends_soon(1_500, || env.get("/")).text(), "late");
+fn s36_a_limit_that_is_off_ends_nothing_that_the_same_limit_would_have_ended() {
+    let slow = Duration::from_millis(800);
+    let limits: [fn(&mut Snapshot, Option<u64>); 4] = [
+        |snapshot, ms| snapshot.routes[0].rules[0].request_timeout_ms = ms,
+        |snapshot, ms| snapshot.routes[0].rules[0].attempt_timeout_ms = ms,
+        |snapshot, ms| snapshot.clusters[0].retry.as_mut().unwrap().per_try_timeout_ms = ms,
+        |snapshot, ms| snapshot.clusters[0].retry.as_mut().unwrap().total_timeout_ms = ms,
+    ];
+    let backend = Backend::always(Step::Delay(slow));
+    let answer = |limit: fn(&mut Snapshot, Option<u64>), ms: Option<u64>| {
+        let snapshot = serving([backend.address]).retried(retrying(0)).with(|snapshot| limit(snapshot, ms));
+        TestEnv::start(&snapshot).get("/").status
+    };
+    for limit in limits {
+        assert_eq!((answer(limit, Some(100)), answer(limit, None)), (504, 200));
+    }
 }
 
 #[test]
@@ -172,6 +190,31 @@ fn s37_a_client_that_goes_away_ends_the_attempt_in_flight() {
     backend.await_abandoned(1);
     env.await_metric("gateway_requests_abandoned_total", 1);
     assert_eq!(backend.attempts(), 1);
+}
+
+#[test]
+fn s37_a_client_that_goes_away_behind_a_request_that_waits_ends_the_attempt_in_flight() {
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n");
+    let backend = Backend::always(Step::Hang);
+    let env = TestEnv::start(&serving([backend.address]).retried(retrying(5)));
+    let together = |client: &mut Client| client.write(get("/1") + &get("/2"));
+    let apart = |client: &mut Client| {
+        client.write(get("/1"));
+        backend.await_attempts(2);
+        client.write(get("/2"));
+    };
+    let asking: [&dyn Fn(&mut Client); 2] = [&together, &apart];
+    for (asked, ask) in (1..).zip(asking) {
+        let mut client = env.client();
+        ask(&mut client);
+        backend.await_attempts(asked);
+        client.vanish();
+        ends_in_time(|| backend.await_abandoned(asked));
+        env.await_metric("gateway_requests_abandoned_total", asked as u64);
+    }
+    env.await_metric("gateway_connections{side=\"client\"}", 0);
+    assert!(backend.seen().iter().all(|seen| seen.head.starts_with("GET /1 ")), "the second is never served");
+    assert_eq!(backend.attempts(), 2);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rebound_api::config::Snapshot;
 use rebound_api::config::retry::{Backoff, Jitter, Retry};
 
 use crate::support::TestEnv;
@@ -81,6 +82,29 @@ fn s64_when_all_endpoints_are_gone_the_last_answer_is_passed_on() {
     env.publish(&serving([]).retried(after_long()).generation(2));
     assert_eq!(client.read_final(false).text(), "status 503");
     assert_eq!(old.attempts(), 1);
+}
+
+#[test]
+fn s64_when_the_service_port_is_gone_its_old_endpoints_are_nobodys() {
+    let renamed =
+        |snapshot: &mut Snapshot| snapshot.clusters[0].service = "server/other:8080".parse().unwrap();
+    let emptied = |snapshot: &mut Snapshot| {
+        snapshot.clusters.clear();
+        snapshot.routes.clear();
+        snapshot.listeners[0].routes.clear();
+    };
+    let changes: [fn(&mut Snapshot); 2] = [renamed, emptied];
+    for change in changes {
+        let old = Backend::always(Step::Status(503));
+        let env = TestEnv::start(&serving([old.address]).retried(after_long()));
+        let mut client = env.client();
+        client.write("GET / HTTP/1.1\r\nhost: test\r\n\r\n");
+        old.await_attempts(1);
+        env.publish(&serving([old.address]).retried(after_long()).with(change).generation(2));
+        assert_eq!(client.read_final(false).text(), "status 503");
+        assert_eq!(env.metric("gateway_retry_suppressed_total{reason=\"no_endpoint\"}"), 1);
+        assert_eq!(old.attempts(), 1);
+    }
 }
 
 #[test]

@@ -112,6 +112,36 @@ fn s09_a_get_on_a_pooled_connection_that_died_is_rescued_on_a_fresh_one() {
 }
 
 #[test]
+fn s09_only_the_repetition_itself_is_on_a_fresh_connection() {
+    let slow = || Step::Delay(Duration::from_millis(400));
+    let backend = Backend::answering([slow(), slow(), Step::Close, Step::Status(503)]);
+    let env = TestEnv::start(&serving([backend.address]).retried(retrying(1)));
+    let mut clients = [env.client(), env.client()];
+    clients.iter_mut().for_each(|client| client.write("GET / HTTP/1.1\r\nhost: test\r\n\r\n"));
+    clients.iter_mut().for_each(|client| assert_eq!(client.read_final(false).status, 200));
+    assert_eq!(env.get("/").status, 200);
+    assert_eq!(env.metric("gateway_retry_attempts_total{reason=\"stale_connection\"}"), 1);
+    assert_eq!((backend.attempts(), backend.connections()), (5, 3), "the retry took one that was there");
+}
+
+#[test]
+fn s09_a_pooled_connection_that_dies_after_an_interim_answer_was_alive() {
+    let expecting = "PUT / HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
+    let backend = Backend::answering([
+        Step::Status(200),
+        Step::EarlyThenClose(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()),
+    ]);
+    let env = TestEnv::start(&serving([backend.address]));
+    assert_eq!(env.get("/first").status, 200);
+    let mut client = env.client();
+    client.write(expecting);
+    assert_eq!(client.read_response(false).status, 100);
+    client.try_write("hello");
+    assert_eq!(client.read_final(false).status, 503);
+    assert_eq!((backend.attempts(), backend.connections()), (2, 1), "it was not repeated");
+}
+
+#[test]
 fn s09_a_post_on_a_pooled_connection_that_died_is_not() {
     let backend = Backend::answering([Step::Status(200), Step::Close]);
     let env = TestEnv::start(&serving([backend.address]).retried(retrying(3)));
