@@ -4,9 +4,9 @@ mod support;
 
 use std::time::Duration;
 
-use support::TestEnv;
 use support::backend::{Backend, Step};
 use support::snapshot::{Verbs, retrying, serving};
+use support::{TestEnv, await_that, timed};
 
 #[test]
 fn probes_metrics_and_the_generation_are_served_and_nothing_else() {
@@ -55,11 +55,33 @@ fn many_silent_connections_do_not_shut_probes_out_for_long() {
     let env = TestEnv::start(&serving([]));
     let silent: Vec<_> = (0..200).map(|_| env.admin_client()).collect();
     drop(silent);
-    support::await_that("a probe is answered", || {
+    await_that("a probe is answered", || {
         let mut client = env.admin_client();
         client.try_write("GET /livez HTTP/1.1\r\nhost: a\r\n\r\n");
         client.wire.read_head().is_some_and(|head| head.starts_with("HTTP/1.1 200 "))
     });
+}
+
+#[test]
+fn probes_get_in_whoever_holds_the_connections() {
+    let env = TestEnv::start(&serving([]));
+    let mut trickling: Vec<_> = (0..32).map(|_| env.admin_client()).collect();
+    trickling.iter_mut().for_each(|client| client.write("GET /livez HTTP/1.1\r\nx: "));
+    for _ in 0..40 {
+        trickling.iter_mut().for_each(|client| client.try_write("x"));
+        let (response, took) = timed(|| env.admin("/livez"));
+        assert_eq!((response.status, response.text()), (200, "ok\n"));
+        assert!(took < Duration::from_secs(1), "{took:?}");
+    }
+}
+
+#[test]
+fn a_client_that_trickles_is_disconnected_after_its_time() {
+    let env = TestEnv::start(&serving([]));
+    let mut client = env.admin_client();
+    client.write("GET /livez HTTP/1.1\r\nx: ");
+    let ((), took) = timed(|| await_that("it is cut off", || client.wire.write(b"x").is_none()));
+    assert!((4..15).contains(&took.as_secs()), "{took:?}");
 }
 
 #[test]

@@ -290,6 +290,18 @@ fn a_refused_expectation_is_passed_on_without_the_body() {
 }
 
 #[test]
+fn an_interim_answer_is_no_invitation_to_send_the_body() {
+    let refusal = [&b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"[..], &response(417, "refused")];
+    let backend = Backend::answering([Step::EarlyThenClose(refusal.concat())]);
+    let env = TestEnv::start(&serving([backend.address]).retried(retrying(3)));
+    let mut client = env.client();
+    client.write(put_head("expect: 100-continue\r\ncontent-length: 5"));
+    let statuses = [client.read_response(false).status, client.read_response(false).status];
+    assert_eq!(statuses, [103, 417], "and no 100");
+    assert_eq!(backend.attempts(), 1);
+}
+
+#[test]
 fn s72_an_attempt_that_was_refused_before_its_body_has_consumed_nothing() {
     let backend = Backend::answering([Step::Reset, Step::Continue]);
     let env = TestEnv::start(&serving([backend.address]).retried(retrying(3)));

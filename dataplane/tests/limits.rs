@@ -2,11 +2,16 @@
 
 mod support;
 
+use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use support::backend::{Backend, Step};
 use support::snapshot::{Verbs, retrying, serving};
 use support::{Options, TestEnv, await_that, timed};
+
+/// How long somebody may have to wait because others are busy.
+const BYSTANDER_MAX: Duration = Duration::from_secs(1);
 
 /// What is refused, and how.
 fn malformed() -> Vec<(Vec<u8>, u16)> {
@@ -97,15 +102,49 @@ fn the_body_of_a_request_that_is_answered_by_the_gateway_is_not_read_to_its_end(
 }
 
 #[test]
-fn a_head_that_trickles_in_is_given_up_after_its_time() {
+fn a_head_that_trickles_in_is_given_up_after_its_time_and_empty_lines_without_a_word() {
     let backend = Backend::answering([]);
     let env = TestEnv::start(&serving([backend.address]));
+    let mut silent = env.client();
+    assert_eq!(silent.get("/").status, 200);
+    silent.write("\r\n");
     let mut client = env.client();
     client.write("GET / HTTP/1.1\r\nhost: test\r\na:");
     let (response, took) = timed(|| client.read_final(false));
     assert_eq!((response.status, response.says_close()), (408, true));
     assert!((9..15).contains(&took.as_secs()), "{took:?}");
     assert!(client.is_closed());
+    assert!(silent.is_closed(), "an answer could be taken for that of the next request");
+}
+
+#[test]
+fn busy_connections_do_not_keep_a_core_from_the_others() {
+    let backend = Backend::answering([Step::Swallow, Step::Flood]);
+    let options = Options { driver: Some("epoll"), ..Options::default() };
+    let env = TestEnv::start_with(&serving([backend.address]), &options);
+    let stop = AtomicBool::new(false);
+    let (mut uploading, mut downloading) = (env.client(), env.client());
+    uploading.write("PUT / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n");
+    backend.await_attempts(1);
+    downloading.write("GET / HTTP/1.1\r\nhost: test\r\n\r\n");
+    backend.await_attempts(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let chunks = b"1\r\nx\r\n".repeat(10_000);
+            while !stop.load(Ordering::SeqCst) {
+                uploading.write(&chunks);
+            }
+        });
+        scope.spawn(|| {
+            let mut sink = vec![0; 256 * 1024];
+            while !stop.load(Ordering::SeqCst) {
+                assert!(downloading.wire.stream.read(&mut sink).unwrap() > 0);
+            }
+        });
+        let waits: Vec<_> = (0..5).map(|_| timed(|| env.get("/bystander").status)).collect();
+        stop.store(true, Ordering::SeqCst);
+        assert!(waits.iter().all(|(status, took)| *status == 200 && *took < BYSTANDER_MAX), "{waits:?}");
+    });
 }
 
 #[test]

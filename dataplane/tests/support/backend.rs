@@ -50,6 +50,10 @@ pub enum Step {
     Payload(usize),
     /// The same in chunks.
     PayloadInChunks(usize),
+    /// Sends an answer that has no end, as fast as it is taken.
+    Flood,
+    /// Takes everything that comes behind the head, as fast as it comes, and never answers.
+    Swallow,
 }
 
 /// A request as the backend saw it.
@@ -226,7 +230,7 @@ fn serve(shared: &Shared, connection: usize, stream: TcpStream) -> Option<()> {
             _ => {}
         }
         let mut digest = Digest::default();
-        if !matches!(step, Step::EarlyThenClose(_) | Step::Reset) {
+        if !matches!(step, Step::EarlyThenClose(_) | Step::Reset | Step::Swallow) {
             let trailers = wire.read_body(request_framing(&head), |piece| {
                 shared.body_bytes.fetch_add(piece.len(), Ordering::SeqCst);
                 digest.add(piece);
@@ -302,6 +306,16 @@ fn act(shared: &Shared, step: Step, head: &str, digest: Digest, wire: &mut Wire)
             wire.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
             pieces(length).try_for_each(|piece| wire.write(&chunk(&piece)))?;
             wire.write(b"0\r\n\r\n")
+        }
+        Step::Flood => {
+            wire.write(b"HTTP/1.1 200 OK\r\n\r\n")?;
+            let piece = vec![b'x'; 64 * 1024];
+            while wire.write(&piece).is_some() {}
+            None
+        }
+        Step::Swallow => {
+            std::io::copy(&mut wire.stream, &mut std::io::sink()).ok();
+            None
         }
     }
 }

@@ -43,11 +43,13 @@ pub struct Options {
     pub workers: u16,
     /// The most files that the process may have open; none: as many as this one.
     pub files_max: Option<u32>,
+    /// What `--driver` says; none: nothing.
+    pub driver: Option<&'static str>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { workers: 1, files_max: None }
+        Self { workers: 1, files_max: None, driver: None }
     }
 }
 
@@ -216,6 +218,7 @@ fn command(directory: &Path, bind: IpAddr, options: &Options) -> Command {
     command.arg("--snapshot").arg(directory.join("snapshot"));
     command.args(["--admin", "127.0.0.1:0", "--bind", &bind.to_string()]);
     command.args(["--workers", &options.workers.to_string(), "--log", "error"]);
+    options.driver.map(|driver| command.args(["--driver", driver]));
     command.stdout(Stdio::piped());
     command
 }
