@@ -16,13 +16,14 @@ struct Row {
     replay: Replay,
 }
 
-const FAILURES: [Failure; 9] = [
+const FAILURES: [Failure; 10] = [
     Failure::NoEndpoint,
     Failure::Connect,
     Failure::ResetBeforeRequest,
     Failure::Stale,
     Failure::Reset,
     Failure::PerTryTimeout,
+    Failure::Silence,
     Failure::InvalidResponse,
     Failure::Deadline,
     Failure::ClientGone,
@@ -309,8 +310,19 @@ fn some_ends_are_final_whatever_the_policy() {
         first_failed(failure).ends(reason);
         first_failed(failure).without_policy().ends(reason);
     }
-    // Together with the tables above, every failure has its row.
-    assert_eq!(FAILURES.len(), finals.len() + UNSENT.len() + SENT.len());
+    // Together with the tables above and the silence below, every failure has its row.
+    assert_eq!(FAILURES.len(), finals.len() + UNSENT.len() + SENT.len() + 1);
+}
+
+#[test]
+fn a_backend_that_was_waited_for_without_a_limit_is_never_waited_for_again() {
+    for method in ["GET", "PUT", "POST"] {
+        let silent = || first_failed(Failure::Silence).by(method);
+        silent().ends(Reason::StatusNotListed);
+        silent().with(|rules| rules.non_idempotent = NonIdempotent::Always).ends(Reason::StatusNotListed);
+        silent().without_policy().ends(Reason::Disabled);
+    }
+    assert_eq!(Failure::Silence.status(), 504);
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn s56_ports_of_one_service_have_budgets_of_their_own() {
 }
 
 #[test]
-fn s64_a_service_port_is_found_by_name() {
+fn a_service_port_is_found_by_name() {
     let plan = compile(vec![cluster("ns/a:80", None), cluster("ns/b:80", None)], None, clock::now());
     for name in ["ns/a:80", "ns/b:80"] {
         let service = name.parse().unwrap();
