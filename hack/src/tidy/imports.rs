@@ -53,7 +53,10 @@ const CLOCKS_AND_DICE: &[&str] = &[
     "std::time::SystemTime::now",
     "fastrand",
     "rand",
-    "dataplane::clock::MonoioClock",
+    "jiff::Timestamp::now",
+    "k8s_openapi::jiff::Timestamp::now",
+    "dataplane::clock::CoreClock",
+    "dataplane::clock::now",
 ];
 const LOCKS: &[&str] = &["std::sync::Mutex", "std::sync::RwLock", "std::sync::Condvar", "std::sync::Barrier"];
 

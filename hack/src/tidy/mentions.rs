@@ -114,10 +114,12 @@ fn resolve(module: &[String], path: &[String]) -> Vec<String> {
         Some("self" | "super") => module.to_vec(),
         _ => Vec::new(),
     };
-    for segment in path {
+    for (index, segment) in path.iter().enumerate() {
         match segment.as_str() {
             "super" => drop(base.pop()),
             "crate" | "self" => {}
+            // What std passes on is the same thing under its older names.
+            "core" | "alloc" if index == 0 => base.push("std".into()),
             name => base.push(name.trim_start_matches("rebound_").to_owned()),
         }
     }
@@ -188,6 +190,7 @@ mod tests {
             "api::config",
         ];
         assert_eq!(paths("dataplane::retry::decide", text), expected);
+        assert_eq!(paths("operator::build", "use core::cell::Cell;"), ["std::cell::Cell"]);
     }
 
     #[test]
