@@ -4,7 +4,7 @@ mod support;
 
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use support::backend::{Backend, Step};
 use support::snapshot::{Verbs, retrying, serving};
@@ -122,7 +122,7 @@ fn busy_connections_do_not_keep_a_core_from_the_others() {
     let backend = Backend::answering([Step::Swallow, Step::Flood]);
     let options = Options { driver: Some("epoll"), ..Options::default() };
     let env = TestEnv::start_with(&serving([backend.address]), &options);
-    let (stop, started) = (AtomicBool::new(false), Instant::now());
+    let (stop, started) = (AtomicBool::new(false), rebound_dataplane::clock::now());
     // A bystander that fails says nothing to the others.
     let goes_on = || !stop.load(Ordering::SeqCst) && started.elapsed() < DEADLINE;
     let (mut uploading, mut downloading) = (env.client(), env.client());
