@@ -40,6 +40,16 @@ fn s81_the_seed_is_valid_as_it_stands_on_the_page() {
 }
 
 #[test]
+fn a_version_that_nobody_serves_is_refused_with_the_one_to_write() {
+    let wrong = GATEWAY.replace("gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v9");
+    assert_ne!(wrong, GATEWAY);
+    let (code, out) = validate(&Folder::new(&[("gw.yaml", &wrong)]));
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("apiVersion: `v9` is no version"), "{out}");
+    assert!(out.contains("write `gateway.networking.k8s.io/v1`"), "{out}");
+}
+
+#[test]
 fn the_documents_show_what_is_printed() {
     let (code, out) = run(["validate", "../config/samples/mistakes.yaml"]);
     assert_eq!(code, 1, "{out}");

@@ -47,9 +47,29 @@ fn shaped<T: DeserializeOwned>(object: &Value, report: impl Fn(&T) -> Report) ->
             Report { violations: vec![violation], warnings: Vec::new() }
         }
     };
+    report.violations.extend(version(object));
     report.violations.extend(sizes::check(object));
     let refused = report.violations.iter().any(|it| it.reason != Reason::NotSupported);
     Admission { refused, report }
+}
+
+/// An API server refuses a version that it does not serve.
+fn version(object: &Value) -> Option<Violation> {
+    let written = object["apiVersion"].as_str()?;
+    let (group, version) = written.rsplit_once('/').unwrap_or(("", written));
+    let read: &[&str] = match group {
+        "gateway.networking.k8s.io" => &["v1", "v1beta1"],
+        "" | "discovery.k8s.io" => &["v1"],
+        _ => return None,
+    };
+    if read.contains(&version) {
+        return None;
+    }
+    let message = format!(
+        "`{version}` is no version of this kind that is read; write `{}`",
+        written.replace(version, "v1")
+    );
+    Some(Violation::new("apiVersion", Reason::Invalid, message))
 }
 
 fn no_report<T>(_: &T) -> Report {
