@@ -65,10 +65,8 @@ fn version(object: &Value) -> Option<Violation> {
     if read.contains(&version) {
         return None;
     }
-    let message = format!(
-        "`{version}` is no version of this kind that is read; write `{}`",
-        written.replace(version, "v1")
-    );
+    let right = if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") };
+    let message = format!("`{version}` is no version of this kind that is read; write `{right}`");
     Some(Violation::new("apiVersion", Reason::Invalid, message))
 }
 
