@@ -71,11 +71,6 @@ impl Process {
         self.child.id()
     }
 
-    /// The pipes of the child.
-    pub fn child(&mut self) -> &mut Child {
-        &mut self.child
-    }
-
     /// How it ended, if it has.
     ///
     /// # Errors
