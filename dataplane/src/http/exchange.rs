@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
+
 use super::aside::{Kept, Pending, put_aside};
 use super::body::RequestBody;
 use super::destination::Destination;
@@ -21,7 +23,6 @@ use crate::upstream::balance::choose;
 use crate::upstream::call::{Answer, Called, Request, call};
 use crate::upstream::pool::{Connection, Endpoint};
 use crate::worker::core::Core;
-use bytes::BytesMut;
 
 /// A connection that is not made by then has failed.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
