@@ -107,8 +107,11 @@ impl TestEnv {
         line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
     }
 
-    pub fn open_files(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    /// Descriptors with a number below `limit`: those above it were inherited, whatever the limit is.
+    pub fn descriptors_below(&self, limit: u32) -> u32 {
+        let names = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
+        let numbers = names.filter_map(|name| name.unwrap().file_name().to_str()?.parse::<u32>().ok());
+        numbers.filter(|number| *number < limit).count() as u32
     }
 
     /// The processor time that all threads take from now on for so long.
