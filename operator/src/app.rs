@@ -30,8 +30,10 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Render(args) => once::render(args),
         Command::Validate(args) => once::validate(args),
         Command::Crds => once::crds(),
-        Command::Controller => bail!("`controller` is not in this build; `run` serves the Gateways of files"),
-        Command::Agent => bail!("`agent` is not in this build; `run` serves the Gateways of files"),
+        Command::Controller(_) => {
+            bail!("`controller` is not in this build; `run` serves the Gateways of files")
+        }
+        Command::Agent(_) => bail!("`agent` is not in this build; `run` serves the Gateways of files"),
     }
 }
 

@@ -32,12 +32,12 @@ pub enum Command {
     Validate(Validate),
     /// Print the CustomResourceDefinitions
     Crds,
-    /// Not in this build
-    #[command(hide = true)]
-    Controller,
-    /// Not in this build
-    #[command(hide = true)]
-    Agent,
+    /// Serve the Gateways of a cluster, until SIGTERM
+    Controller(Controller),
+    /// Write the snapshot of one Gateway beside its data plane, and report what that serves
+    ///
+    /// Runs in the pod of a data plane.
+    Agent(Agent),
 }
 
 /// Which objects.
@@ -98,6 +98,80 @@ pub struct Validate {
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
     pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct Controller {
+    /// The operator's own namespace, which holds its lease and certificates
+    #[arg(long, env = "POD_NAMESPACE", default_value = "rebound-system", value_name = "NS", value_parser = namespace)]
+    pub namespace: String,
+    /// The name of this replica, unlike that of any other
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    pub identity: Option<String>,
+    /// Where probes and metrics are answered
+    #[arg(long, default_value_t = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8081)), value_name = "ADDR")]
+    pub admin: SocketAddr,
+    /// Where the API server asks about RetryPolicies and GatewayConfigs
+    #[arg(long, default_value_t = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9443)), value_name = "ADDR")]
+    pub webhook: SocketAddr,
+    /// Where the webhook's certificate comes from
+    #[arg(long, value_enum, default_value_t = Certificates::Directory, value_name = "SOURCE")]
+    pub webhook_certs: Certificates,
+    /// The folder of tls.crt and tls.key
+    #[arg(long, default_value = "/tmp/k8s-webhook-server/serving-certs", value_name = "DIR")]
+    pub webhook_cert_dir: PathBuf,
+    /// Where the API server finds the webhook if not behind its Service, such as https://127.0.0.1:9443
+    #[arg(long, value_name = "URL")]
+    pub webhook_url: Option<String>,
+    /// The image of the agents [default: that of this release]
+    #[arg(
+        long,
+        env = "REBOUND_OPERATOR_IMAGE",
+        default_value = "rebound/operator:0.1.0",
+        value_name = "IMAGE"
+    )]
+    pub operator_image: String,
+    /// The image of the data planes [default: that of this release]
+    #[arg(
+        long,
+        env = "REBOUND_DATAPLANE_IMAGE",
+        default_value = "rebound/dataplane:0.1.0",
+        value_name = "IMAGE"
+    )]
+    pub dataplane_image: String,
+}
+
+/// Where the certificate of the webhook comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Certificates {
+    /// Somebody else writes it into a folder: cert-manager, OLM, the user
+    Directory,
+    /// The operator makes and rotates it, and configures the webhook
+    SelfManaged,
+    /// There is no webhook; the operator still refuses what is wrong, in conditions
+    Off,
+}
+
+#[derive(Debug, Args)]
+pub struct Agent {
+    /// The Gateway's namespace
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NS", value_parser = namespace)]
+    pub namespace: String,
+    /// The ConfigMap that names the shards of the snapshot
+    #[arg(long, value_name = "NAME")]
+    pub manifest: String,
+    /// The ConfigMap that takes the reports
+    #[arg(long, value_name = "NAME")]
+    pub report: String,
+    /// The pod that reports
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    pub pod: String,
+    /// The snapshot file
+    #[arg(long, default_value = "/run/rebound/snapshot", value_name = "PATH")]
+    pub out: PathBuf,
+    /// The admin address of the data plane
+    #[arg(long, default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 9901)), value_name = "ADDR")]
+    pub dataplane: SocketAddr,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

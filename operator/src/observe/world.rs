@@ -14,6 +14,7 @@ use rebound_api::crd::gateway_class::GatewayClass;
 use rebound_api::crd::http_route::HttpRoute;
 use rebound_api::crd::reference_grant::ReferenceGrant;
 use rebound_api::name::{BadName, ObjectKey, ServicePort};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Everything that was observed at one moment.
@@ -35,6 +36,10 @@ pub struct World {
     pub slices: BTreeMap<ObjectKey, Vec<EndpointSlice>>,
     /// Endpoints given by the user; they take the place of those in EndpointSlices.
     pub pinned: BTreeMap<ServicePort, BTreeSet<SocketAddr>>,
+    /// `GatewayConfig`s, as written.
+    pub configs: BTreeMap<ObjectKey, Observed<Value>>,
+    /// What is seen of the data plane of each Gateway; empty in files mode.
+    pub fleets: BTreeMap<ObjectKey, Fleet>,
     /// The labels of namespaces. A namespace that is not here has only the label of its name.
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -48,6 +53,29 @@ pub struct Observed<T> {
     /// Files have none.
     pub generation: Option<i64>,
     pub object: T,
+}
+
+/// What is seen of a Gateway's data plane from outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fleet {
+    /// Where clients reach it: addresses of the traffic Service, IP or host name.
+    pub addresses: Vec<String>,
+    /// The pods that take traffic.
+    pub ready: BTreeSet<String>,
+    /// What the agents have reported, by pod.
+    pub reports: BTreeMap<String, Report>,
+}
+
+/// What an agent says about the data plane of its pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The generation that is active; 0: none.
+    pub generation: u64,
+    /// The I/O driver in use, `io_uring` or `epoll`.
+    pub driver: String,
+    /// Why a newer generation is not in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// Names the Service that an EndpointSlice belongs to.
