@@ -48,6 +48,7 @@ fn owned() -> MutexGuard<'static, Owned> {
 pub struct Process {
     child: Child,
     group: Pid,
+    patience: Duration,
 }
 
 impl Process {
@@ -62,7 +63,7 @@ impl Process {
         let child = child.with_context(|| format!("start {}", command.get_program().display()))?;
         let group = Pid::from_raw(i32::try_from(child.id()).context("process id")?);
         owned.groups.push(group);
-        Ok(Self { child, group })
+        Ok(Self { child, group, patience: LEAVE_MAX })
     }
 
     /// The process id.
@@ -95,11 +96,49 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Signals it and its descendants. One that is gone already is no error.
+    pub fn signal(&self, what: Signal) {
+        signal(self.group, what);
+    }
+
+    /// With nothing to lose: killed when dropped, and not asked to leave first.
+    #[must_use]
+    pub fn expendable(mut self) -> Self {
+        self.patience = Duration::ZERO;
+        self
+    }
+
+    /// Ends it: SIGTERM, and SIGKILL when it has not left after `grace`, which may be zero.
+    ///
+    /// # Errors
+    /// When the operating system does not say.
+    pub fn end(&mut self, grace: Duration) -> anyhow::Result<ExitStatus> {
+        if !grace.is_zero() {
+            self.signal(Signal::SIGTERM);
+            if let Some(status) = self.wait(grace)? {
+                return Ok(status);
+            }
+        }
+        self.signal(Signal::SIGKILL);
+        Ok(self.child.wait()?)
+    }
+
+    /// Lets it run on when this process has gone.
+    pub fn release(self) {
+        owned().groups.retain(|group| *group != self.group);
+        // Dropping it would end it.
+        std::mem::forget(self);
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
-        signal(self.group, Signal::SIGTERM);
-        if !matches!(self.wait(LEAVE_MAX), Ok(Some(_))) {
-            say::warn(&format!("process {} does not leave: killed", self.group));
+        if !self.patience.is_zero() {
+            signal(self.group, Signal::SIGTERM);
+            if !matches!(self.wait(self.patience), Ok(Some(_))) {
+                say::warn(&format!("process {} does not leave: killed", self.group));
+            }
         }
         // Also when it left: what it started may have stayed.
         signal(self.group, Signal::SIGKILL);

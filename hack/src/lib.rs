@@ -1,9 +1,10 @@
 //! The scripts of the project, as a library: `cargo xtask <verb>` and the end-to-end tests call the same rooms.
 //!
 //! One module per verb, named after it (`generate` is the verb `gen`, which is a word of the language), and a few
-//! rooms that several verbs share: `cleanup`, `say`, `programs`, `sources`, `backend`, `http_client`, `load`, `rig`.
+//! rooms that several verbs share: `cleanup`, `say`, `programs`, `tools`, `sources`, `backend`, `http_client`, `load`, `rig`.
 //! Development only: nothing here is shipped, and no shipped crate uses it.
 
+pub mod apiserver;
 pub mod backend;
 pub mod bench;
 pub mod cleanup;
@@ -20,3 +21,4 @@ pub mod say;
 pub mod sources;
 pub mod test;
 pub mod tidy;
+pub mod tools;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hack::{backend, bench, demo, deny_io_uring, generate, promises, repro, say, test, tidy};
+use hack::{apiserver, backend, bench, demo, deny_io_uring, generate, promises, repro, say, test, tidy};
 
 /// The scripts of the project. A newcomer needs `demo` and `test`.
 #[derive(Debug, Parser)]
@@ -19,6 +19,8 @@ enum Verb {
     Demo(demo::Args),
     /// Run every check and test; with io_uring and without.
     Test(test::Args),
+    /// Run a real API server with our CRDs, for tests and to try things on.
+    Apiserver(apiserver::Args),
     /// List the numbered promises that have no passing test.
     Promises(promises::Args),
     /// Write the generated files: CRDs and reference pages.
@@ -51,6 +53,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Demo(args) => demo::run(&args),
         Verb::Test(args) => test::run(&args),
+        Verb::Apiserver(args) => apiserver::run(&args),
         Verb::Promises(args) => promises::run(&args),
         Verb::Gen(args) => generate::run(&args),
         Verb::Tidy => tidy::run(),
