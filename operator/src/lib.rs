@@ -13,6 +13,7 @@ pub mod build;
 pub mod cli;
 pub mod controller;
 pub mod observe;
+pub mod rbac;
 pub mod status;
 pub mod telemetry;
 pub mod translate;
