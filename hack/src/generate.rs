@@ -1,10 +1,12 @@
-//! Everything that is generated and checked in: the CRDs, and the reference pages of the docs.
+//! Everything that is generated and checked in: the CRDs, what installs the operator, and the reference pages.
 //!
-//! The source is always the `api` crate. Nobody edits these files; a tidy rule fails when they are stale.
+//! The sources are the `api` crate, the operator's table of rights and `install`. Nobody edits these files; a tidy rule fails when they are stale.
 
 mod conditions;
+mod config;
 mod crds;
 mod fields;
+mod rights;
 
 use std::fs;
 use std::process::ExitCode;
@@ -63,5 +65,7 @@ fn all() -> anyhow::Result<Vec<Generated>> {
     let mut files = crds::files()?;
     files.extend(fields::files()?);
     files.push(conditions::file()?);
+    files.push(rights::file());
+    files.extend(config::files()?);
     Ok(files)
 }

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod deny_io_uring;
 pub mod generate;
 pub mod http_client;
+pub mod install;
 pub mod load;
 pub mod programs;
 pub mod promises;

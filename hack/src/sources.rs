@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::programs::workspace;
 
 /// Folders that hold what was built or fetched.
-const NOT_SOURCES: [&str; 3] = ["target", "dist", ".git"];
+const NOT_SOURCES: [&str; 2] = ["target", ".git"];
 
 /// Paths relative to the workspace of all files with one of these extensions, sorted.
 ///

@@ -10,6 +10,12 @@ pub(super) fn files() -> anyhow::Result<Vec<Generated>> {
     rebound_api::crd::all().iter().map(file).collect()
 }
 
+/// The names of the files, as a kustomization beside them has them.
+pub(super) fn names() -> anyhow::Result<Vec<String>> {
+    let name = |file: Generated| file.path.rsplit('/').next().map(str::to_owned);
+    Ok(files()?.into_iter().filter_map(name).collect())
+}
+
 fn file(crd: &CustomResourceDefinition) -> anyhow::Result<Generated> {
     let path = format!("config/crd/{}_{}.yaml", crd.spec.group, crd.spec.names.plural);
     let text = format!("{HEADER}{}\n", serde_saphyr::to_string(crd)?.trim_end());
