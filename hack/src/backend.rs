@@ -7,8 +7,9 @@ pub mod script;
 mod serve;
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
@@ -21,6 +22,8 @@ use crate::say;
 pub struct Backend {
     address: SocketAddr,
     state: Arc<State>,
+    /// Closed to say stop: not a connection, because its owner may be where the port cannot be reached from.
+    wanted: Option<UnixStream>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -29,7 +32,6 @@ pub struct Backend {
 struct State {
     attempts: AtomicU64,
     statuses: Mutex<BTreeMap<u16, u64>>,
-    stopping: AtomicBool,
 }
 
 impl Backend {
@@ -38,16 +40,25 @@ impl Backend {
     /// # Errors
     /// When the port is taken or the thread cannot be started.
     pub fn start(port: u16, seed: u64) -> anyhow::Result<Self> {
-        let (bound, address) = mpsc::channel();
+        Self::start_on((Ipv4Addr::LOCALHOST, port).into(), seed)
+    }
+
+    /// As [`start`](Self::start), on an address of the network namespace that the caller is in.
+    ///
+    /// # Errors
+    /// When the address is not there, the port is taken or the thread cannot be started.
+    pub fn start_on(address: SocketAddr, seed: u64) -> anyhow::Result<Self> {
+        let (bound, bound_to) = mpsc::channel();
+        let (wanted, until) = UnixStream::pair().context("make the stop signal")?;
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
         let thread = thread::Builder::new()
             .name("backend".to_owned())
-            .spawn(move || serve::run(port, seed, &shared, &bound))
+            .spawn(move || serve::run(address, seed, &shared, until, &bound))
             .context("start the scripted backend")?;
         let address =
-            address.recv().context("the scripted backend ended")?.context("bind the scripted backend")?;
-        Ok(Self { address, state, thread: Some(thread) })
+            bound_to.recv().context("the scripted backend ended")?.context("bind the scripted backend")?;
+        Ok(Self { address, state, wanted: Some(wanted), thread: Some(thread) })
     }
 
     /// Where it listens.
@@ -71,9 +82,7 @@ impl Backend {
 
 impl Drop for Backend {
     fn drop(&mut self) {
-        self.state.stopping.store(true, Ordering::Relaxed);
-        // Wakes the accept that the thread waits in.
-        drop(TcpStream::connect(self.address));
+        drop(self.wanted.take());
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
@@ -89,9 +98,12 @@ impl State {
 /// Runs the scripted backend by itself, until it is stopped.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Port on 127.0.0.1; 0 picks a free one, which is printed.
+    /// Port; 0 picks a free one, which is printed.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// Address.
+    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST.into())]
+    bind: IpAddr,
     /// Fixes the dice; random without it.
     #[arg(long)]
     seed: Option<u64>,
@@ -103,7 +115,7 @@ pub struct Args {
 /// When the port is taken.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
-    let backend = Backend::start(args.port, seed)?;
+    let backend = Backend::start_on((args.bind, args.port).into(), seed)?;
     say::result(&format!("listening on http://{} (seed {seed})", backend.address()));
     say::result(&format!(
         "  curl 'http://{}/echo?status=503:10'   one answer in ten is 503",

@@ -5,8 +5,10 @@
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream as StopSignal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,9 +18,10 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderMap, Version};
+use monoio::io::AsyncReadRent as _;
 use monoio::io::sink::SinkExt as _;
 use monoio::io::stream::Stream as _;
-use monoio::net::{ListenerOpts, TcpListener, TcpStream};
+use monoio::net::{ListenerOpts, TcpListener, TcpStream, UnixStream};
 use monoio_http::common::body::HttpBody;
 use monoio_http::common::request::RequestHead;
 use monoio_http::common::response::Response;
@@ -36,31 +39,45 @@ struct Server {
 }
 
 /// Serves until the owner says stop; first tells where, or why not.
-pub(super) fn run(port: u16, seed: u64, state: &Arc<State>, bound: &Sender<io::Result<SocketAddr>>) {
+pub(super) fn run(
+    address: SocketAddr,
+    seed: u64,
+    state: &Arc<State>,
+    until: StopSignal,
+    bound: &Sender<io::Result<SocketAddr>>,
+) {
     let server =
         Rc::new(Server { state: Arc::clone(state), dice: RefCell::new(fastrand::Rng::with_seed(seed)) });
     let runtime = monoio::RuntimeBuilder::<monoio::FusionDriver>::new().enable_timer().build();
-    let served = runtime.map(|mut runtime| runtime.block_on(accept(port, server, bound)));
+    let served = runtime.map(|mut runtime| runtime.block_on(accept(address, server, until, bound)));
     if let Err(error) | Ok(Err(error)) = served {
         say::warn(&format!("the scripted backend stopped: {error}"));
     }
 }
 
 /// Binds within the runtime: only it knows whether its driver wants the socket to block.
-async fn accept(port: u16, server: Rc<Server>, bound: &Sender<io::Result<SocketAddr>>) -> io::Result<()> {
+async fn accept(
+    address: SocketAddr,
+    server: Rc<Server>,
+    until: StopSignal,
+    bound: &Sender<io::Result<SocketAddr>>,
+) -> io::Result<()> {
     let options = ListenerOpts::new().reuse_port(false);
-    let listener = match TcpListener::bind_with_config((Ipv4Addr::LOCALHOST, port), &options) {
+    let listener = match TcpListener::bind_with_config(address, &options) {
         Ok(listener) => listener,
         // Whoever asked for it is told, and reports it.
         Err(error) => return bound.send(Err(error)).map_err(io::Error::other),
     };
     bound.send(listener.local_addr()).map_err(io::Error::other)?;
+    let mut until = UnixStream::from_std(until)?;
+    let mut stop = pin!(until.read(vec![0; 1]));
     loop {
-        let (stream, _) = listener.accept().await?;
-        if server.state.stopping.load(Ordering::Relaxed) {
-            return Ok(());
+        monoio::select! {
+            accepted = listener.accept() => {
+                monoio::spawn(contained(connection(accepted?.0, Rc::clone(&server))));
+            }
+            _ = &mut stop => return Ok(()),
         }
-        monoio::spawn(contained(connection(stream, Rc::clone(&server))));
     }
 }
 
