@@ -14,6 +14,7 @@ pub mod generate;
 pub mod http_client;
 pub mod install;
 pub mod load;
+pub mod netns;
 pub mod programs;
 pub mod promises;
 pub mod repro;
