@@ -1,8 +1,10 @@
 //! All checks and tests of the project, in tiers: what a developer runs, and what CI runs.
 //!
 //! `fast` needs nothing but Rust. It runs every test twice: with io_uring, and with io_uring denied by a seccomp
-//! filter, as it is in most containers. A failed step does not stop the others: one run shows everything.
+//! filter, as it is in most containers. `api-server` runs the files `tests/cluster_*.rs` of every package, once, against
+//! a real API server that it builds and starts. A failed step does not stop the others: one run shows everything.
 
+mod api_server;
 mod checks;
 mod driver;
 mod executables;
@@ -10,13 +12,18 @@ mod libtest;
 pub mod record;
 mod summary;
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
 use self::driver::Driver;
-use self::record::Record;
+use self::executables::{Package, Run};
+use self::record::{Entry, Record};
 use self::summary::{Row, Summary};
 use crate::programs::{PROGRAMS_VARIABLE, Profile, Programs};
 use crate::say;
+
+/// Test files that begin with this belong to the tier `api-server`, all others to `fast`.
+const CLUSTER_PREFIX: &str = "cluster_";
 
 /// Runs the checks and tests of every tier, or of one.
 #[derive(Debug, clap::Args)]
@@ -38,18 +45,25 @@ enum Tier {
 }
 
 impl Tier {
-    const ALL: [Self; 3] = [Self::Fast, Self::ApiServer, Self::Cluster];
+    /// The tier of a test target.
+    fn of(target: &str) -> Self {
+        if target.starts_with(CLUSTER_PREFIX) { Self::ApiServer } else { Self::Fast }
+    }
 
-    /// Why a tier has no tests.
-    fn missing(self) -> Option<(&'static str, &'static str)> {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fast => "tier fast",
+            Self::ApiServer => "tier api-server",
+            Self::Cluster => "tier cluster",
+        }
+    }
+
+    /// Why a tier cannot run.
+    fn missing(self) -> Option<String> {
         match self {
             Self::Fast => None,
-            Self::ApiServer => {
-                Some(("tier api-server", "does not exist yet: there is no cluster mode to test"))
-            }
-            Self::Cluster => {
-                Some(("tier cluster", "does not exist yet: there is no image to run in a cluster"))
-            }
+            Self::ApiServer => api_server::missing(),
+            Self::Cluster => Some("does not exist yet: there is no image to run in a cluster".to_owned()),
         }
     }
 }
@@ -60,27 +74,50 @@ impl Tier {
 /// When the run itself cannot go on; a failed test is not an error but a row of the summary.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut summary = Summary::default();
-    for tier in args.tier.map_or(Tier::ALL.to_vec(), |tier| vec![tier]) {
-        match tier.missing() {
-            None => fast(&mut summary, args.tier.is_none())?,
-            Some((name, reason)) => {
-                say::warn(&format!("{name} {reason}"));
-                summary.add(Row::skipped(name, reason));
-            }
-        }
+    let asked = args.tier.map_or(vec![Tier::Fast, Tier::ApiServer, Tier::Cluster], |tier| vec![tier]);
+    let (tiers, missing): (Vec<_>, Vec<_>) = asked.into_iter().partition(|tier| tier.missing().is_none());
+    let sources = record::fingerprint()?;
+    let tests = run_tiers(&tiers, &mut summary)?;
+    if args.tier.is_none() {
+        Record { sources, tests }.save()?;
+    }
+    for tier in &missing {
+        let reason = tier.missing().unwrap_or_default();
+        say::warn(&format!("{}: {reason}", tier.name()));
+        summary.add(Row::skipped(tier.name(), &reason));
     }
     say::result(&summary.table());
     say::result(&summary.last_line());
-    let nothing_tested = args.tier.is_some_and(|tier| tier.missing().is_some());
-    Ok(if summary.has_failed() || nothing_tested { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if summary.has_failed() || tiers.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn fast(summary: &mut Summary, full: bool) -> anyhow::Result<()> {
-    let sources = record::fingerprint()?;
-    checks::run(summary)?;
-    let packages = executables::build(summary)?;
+fn run_tiers(tiers: &[Tier], summary: &mut Summary) -> anyhow::Result<Vec<Entry>> {
+    if tiers.is_empty() {
+        return Ok(Vec::new());
+    }
+    // First of all: it takes minutes, and Rust is not needed for it.
+    let environment = tiers.contains(&Tier::ApiServer).then(api_server::prepare);
+    if tiers.contains(&Tier::Fast) {
+        checks::run(summary)?;
+    }
+    let packages = executables::build(tiers, summary)?;
     let programs = Programs::build(Profile::Dev)?;
-    let environment = [(PROGRAMS_VARIABLE, programs.folder().as_os_str())];
+    let variables = [(PROGRAMS_VARIABLE, programs.folder().as_os_str())];
+    let mut tests = Vec::new();
+    if tiers.contains(&Tier::Fast) {
+        tests.extend(fast(&packages, &variables, summary)?);
+    }
+    if let Some(environment) = environment {
+        tests.extend(api_server::run(environment, &packages, &variables, summary)?);
+    }
+    Ok(tests)
+}
+
+fn fast(
+    packages: &[Package],
+    variables: &[(&str, &OsStr)],
+    summary: &mut Summary,
+) -> anyhow::Result<Vec<Entry>> {
     let mut tests = Vec::new();
     for driver in Driver::ALL {
         if let Some(reason) = driver.missing() {
@@ -88,13 +125,10 @@ fn fast(summary: &mut Summary, full: bool) -> anyhow::Result<()> {
             summary.add(Row::skipped(&format!("tests with {driver}"), &reason));
             continue;
         }
-        for package in &packages {
-            tests.extend(executables::run(package, driver, &environment, summary)?);
+        for package in packages {
+            tests.extend(executables::run(package, &Run { tier: Tier::Fast, driver, variables }, summary)?);
         }
     }
-    executables::run_doc_tests(&packages, summary)?;
-    if full {
-        Record { sources, tests }.save()?;
-    }
-    Ok(())
+    executables::run_doc_tests(packages, summary)?;
+    Ok(tests)
 }

@@ -27,6 +27,11 @@ impl Driver {
         Some(format!("NOT RUN: this machine refuses io_uring ({refusal})"))
     }
 
+    /// What this machine offers by itself.
+    pub(super) fn native() -> Self {
+        if deny_io_uring::is_available() { Self::Uring } else { Self::Epoll }
+    }
+
     /// A command that runs `program` under this driver.
     pub(super) fn command(self, program: &Path) -> Command {
         match self {

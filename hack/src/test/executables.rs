@@ -3,17 +3,17 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde::Deserialize;
 
-use super::checks;
 use super::driver::Driver;
 use super::libtest::{Output, Verdict};
 use super::record::Entry;
 use super::summary::{Row, Summary};
+use super::{Tier, api_server, checks};
 use crate::cleanup::Process;
 use crate::programs::{Executable, cargo, executables, workspace};
 use crate::say;
@@ -45,15 +45,50 @@ struct Described {
 
 #[derive(Deserialize)]
 struct Target {
+    name: String,
     doctest: bool,
 }
 
+/// One of the runs that a package's tests make.
+pub(super) struct Run<'a> {
+    /// Which of them.
+    pub(super) tier: Tier,
+    /// What they are allowed.
+    pub(super) driver: Driver,
+    /// What they are told.
+    pub(super) variables: &'a [(&'a str, &'a OsStr)],
+}
+
+impl Run<'_> {
+    fn of(&self, package: &Package) -> String {
+        match self.tier {
+            Tier::Fast => format!("{} with {}", package.name, self.driver),
+            Tier::ApiServer | Tier::Cluster => format!("{}, {}", package.name, self.tier.name()),
+        }
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        match self.tier {
+            Tier::Fast => self.driver.command(program),
+            Tier::ApiServer | Tier::Cluster => api_server::command(program),
+        }
+    }
+}
+
+impl Described {
+    /// Every package has tests of the fast tier, in its sources.
+    fn has_tests_of(&self, tier: Tier) -> bool {
+        tier == Tier::Fast || self.targets.iter().any(|target| Tier::of(&target.name) == tier)
+    }
+}
+
 /// Builds the tests of every package alone; a package that does not build is a failed row and left out.
-pub(super) fn build(summary: &mut Summary) -> anyhow::Result<Vec<Package>> {
+pub(super) fn build(tiers: &[Tier], summary: &mut Summary) -> anyhow::Result<Vec<Package>> {
     let described = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
     let described: Metadata = serde_json::from_slice(&described.stdout).context("read cargo's metadata")?;
     let mut packages = Vec::new();
-    for package in described.packages {
+    let has_tests = |package: &Described| tiers.iter().any(|tier| package.has_tests_of(*tier));
+    for package in described.packages.into_iter().filter(has_tests) {
         let started = Instant::now();
         let built = build_one(&package)?;
         let name = format!("build the tests of {}", package.name);
@@ -81,21 +116,21 @@ fn build_one(package: &Described) -> anyhow::Result<Option<Package>> {
     }))
 }
 
-/// Runs every test executable of a package.
-pub(super) fn run(
-    package: &Package,
-    driver: Driver,
-    environment: &[(&str, &OsStr)],
-    summary: &mut Summary,
-) -> anyhow::Result<Vec<Entry>> {
-    say::step(&format!("testing {} with {driver}", package.name));
+/// Runs every test executable that a package has for this run; without one there is no row.
+pub(super) fn run(package: &Package, run: &Run<'_>, summary: &mut Summary) -> anyhow::Result<Vec<Entry>> {
+    let executables: Vec<_> =
+        package.executables.iter().filter(|executable| Tier::of(&executable.target) == run.tier).collect();
+    if executables.is_empty() {
+        return Ok(Vec::new());
+    }
+    say::step(&format!("testing {}", run.of(package)));
     let started = Instant::now();
     let mut entries = Vec::new();
     let mut broken = Vec::new();
-    for executable in &package.executables {
-        match run_one(package, executable, driver, environment)? {
+    for executable in executables {
+        match run_one(package, executable, run)? {
             Ok(output) => entries.extend(output.tests.into_iter().map(|(name, verdict)| Entry {
-                driver,
+                driver: run.driver,
                 package: package.name.clone(),
                 target: executable.target.clone(),
                 name,
@@ -106,21 +141,19 @@ pub(super) fn run(
     }
     let count = |verdict| entries.iter().filter(|entry| entry.verdict == verdict).count();
     let counts = [count(Verdict::Passed), count(Verdict::Failed) + broken.len(), count(Verdict::Ignored)];
-    let name = format!("{} with {driver}", package.name);
-    summary.add(Row::tests(&name, counts, started.elapsed()).note(&broken.join("; ")));
+    summary.add(Row::tests(&run.of(package), counts, started.elapsed()).note(&broken.join("; ")));
     Ok(entries)
 }
 
 fn run_one(
     package: &Package,
     executable: &Executable,
-    driver: Driver,
-    environment: &[(&str, &OsStr)],
+    run: &Run<'_>,
 ) -> anyhow::Result<Result<Output, String>> {
-    let log = Log::create(&format!("{}-{}-{driver:?}", package.name, executable.target))?;
-    let mut command = driver.command(&executable.path);
+    let log = Log::create(&format!("{}-{}-{:?}", package.name, executable.target, run.driver))?;
+    let mut command = run.command(&executable.path);
     command.current_dir(&package.folder).env("CARGO_MANIFEST_DIR", &package.folder);
-    command.envs(environment.iter().copied());
+    command.envs(run.variables.iter().copied());
     command.stdin(Stdio::null()).stdout(File::create(&log.out)?).stderr(File::create(&log.err)?);
     let ended = Process::start(&mut command)?.wait(EXECUTABLE_MAX)?;
     let output = match ended {

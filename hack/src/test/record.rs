@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
+use super::Tier;
 pub use super::driver::Driver;
 pub use super::libtest::Verdict;
 use crate::programs::workspace;
@@ -36,6 +37,14 @@ pub struct Entry {
     pub name: String,
     /// How it ended.
     pub verdict: Verdict,
+}
+
+impl Entry {
+    /// Whether its tier runs every test once, and not under each driver.
+    #[must_use]
+    pub fn runs_once(&self) -> bool {
+        Tier::of(&self.target) != Tier::Fast
+    }
 }
 
 impl Record {
@@ -73,7 +82,7 @@ fn path() -> PathBuf {
 /// When a source cannot be read.
 pub fn fingerprint() -> anyhow::Result<String> {
     let mut hasher = DefaultHasher::new();
-    for path in sources::list(&["rs", "toml", "lock", "yaml"])? {
+    for path in sources::list(&["rs", "toml", "lock", "mod", "sum", "yaml"])? {
         path.hash(&mut hasher);
         fs::read(workspace().join(&path))?.hash(&mut hasher);
     }
