@@ -2,6 +2,7 @@
 //!
 //! The sources are the `api` crate, the operator's table of rights and `install`. Nobody edits these files; a tidy rule fails when they are stale.
 
+mod bundle;
 mod conditions;
 mod config;
 mod crds;
@@ -67,5 +68,6 @@ fn all() -> anyhow::Result<Vec<Generated>> {
     files.push(conditions::file()?);
     files.push(rights::file());
     files.extend(config::files()?);
+    files.extend(bundle::files()?);
     Ok(files)
 }

@@ -102,7 +102,7 @@ fn anchor(path: &str) -> String {
 }
 
 /// A description on one line, fit for a cell.
-fn prose(schema: &Value) -> String {
+pub(super) fn prose(schema: &Value) -> String {
     let description = schema["description"].as_str().unwrap_or_default();
     description.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
