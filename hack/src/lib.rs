@@ -7,6 +7,7 @@
 pub mod apiserver;
 pub mod backend;
 pub mod bench;
+pub mod bundle;
 pub mod cleanup;
 pub mod demo;
 pub mod deny_io_uring;

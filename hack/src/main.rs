@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hack::{apiserver, backend, bench, demo, deny_io_uring, generate, promises, repro, say, test, tidy};
+use hack::{
+    apiserver, backend, bench, bundle, demo, deny_io_uring, generate, promises, repro, say, test, tidy,
+};
 
 /// The scripts of the project. A newcomer needs `demo` and `test`.
 #[derive(Debug, Parser)]
@@ -25,6 +27,8 @@ enum Verb {
     Promises(promises::Args),
     /// Write the generated files: CRDs and reference pages.
     Gen(generate::Args),
+    /// Check the OLM bundle as OLM would, and before it does.
+    Bundle(bundle::Args),
     /// Check the house rules.
     Tidy,
     /// Measure what the project promises.
@@ -56,6 +60,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Apiserver(args) => apiserver::run(&args),
         Verb::Promises(args) => promises::run(&args),
         Verb::Gen(args) => generate::run(&args),
+        Verb::Bundle(args) => bundle::run(&args),
         Verb::Tidy => tidy::run(),
         Verb::Repro(args) => repro::run(&args),
         Verb::Bench(args) => bench::run(&args),

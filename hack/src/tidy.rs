@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::programs::workspace;
-use crate::{generate, say, sources};
+use crate::{bundle, generate, say, sources};
 
 /// A place that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +68,8 @@ pub fn breaches() -> anyhow::Result<Vec<Breach>> {
     breaches.extend(trees::breaches()?);
     let stale = generate::stale()?.into_iter();
     breaches.extend(stale.map(|path| Breach::new(&path, 0, "stale: run `cargo xtask gen`".to_owned())));
+    let faults = bundle::check(&workspace().join("bundle"))?.into_iter();
+    breaches.extend(faults.map(|fault| Breach::new("bundle", 0, fault.to_string())));
     Ok(breaches)
 }
 
