@@ -22,8 +22,16 @@ use crate::say;
 pub const LEAVE_MAX: Duration = Duration::from_secs(10);
 
 struct Owned {
-    groups: Vec<Pid>,
+    groups: Vec<Group>,
     folders: Vec<PathBuf>,
+}
+
+/// A child with its descendants.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    id: Pid,
+    /// How long it may take to leave; zero when it is killed without being asked.
+    patience: Duration,
 }
 
 static OWNED: Mutex<Owned> = Mutex::new(Owned { groups: Vec::new(), folders: Vec::new() });
@@ -47,8 +55,7 @@ fn owned() -> MutexGuard<'static, Owned> {
 #[derive(Debug)]
 pub struct Process {
     child: Child,
-    group: Pid,
-    patience: Duration,
+    group: Group,
 }
 
 impl Process {
@@ -61,9 +68,10 @@ impl Process {
         let mut owned = owned();
         let child = command.process_group(0).spawn();
         let child = child.with_context(|| format!("start {}", command.get_program().display()))?;
-        let group = Pid::from_raw(i32::try_from(child.id()).context("process id")?);
+        let id = Pid::from_raw(i32::try_from(child.id()).context("process id")?);
+        let group = Group { id, patience: LEAVE_MAX };
         owned.groups.push(group);
-        Ok(Self { child, group, patience: LEAVE_MAX })
+        Ok(Self { child, group })
     }
 
     /// The process id.
@@ -99,13 +107,17 @@ impl Process {
 impl Process {
     /// Signals it and its descendants. One that is gone already is no error.
     pub fn signal(&self, what: Signal) {
-        signal(self.group, what);
+        signal(self.group.id, what);
     }
 
     /// With nothing to lose: killed when dropped, and not asked to leave first.
     #[must_use]
     pub fn expendable(mut self) -> Self {
-        self.patience = Duration::ZERO;
+        self.group.patience = Duration::ZERO;
+        let mut owned = owned();
+        owned.groups.retain(|group| group.id != self.group.id);
+        owned.groups.push(self.group);
+        drop(owned);
         self
     }
 
@@ -126,24 +138,30 @@ impl Process {
 
     /// Lets it run on when this process has gone.
     pub fn release(self) {
-        owned().groups.retain(|group| *group != self.group);
+        owned().groups.retain(|group| group.id != self.group.id);
         // Dropping it would end it.
         std::mem::forget(self);
     }
 }
 
+impl Group {
+    /// How it is told to leave.
+    fn farewell(&self) -> Signal {
+        if self.patience.is_zero() { Signal::SIGKILL } else { Signal::SIGTERM }
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
-        if !self.patience.is_zero() {
-            signal(self.group, Signal::SIGTERM);
-            if !matches!(self.wait(self.patience), Ok(Some(_))) {
-                say::warn(&format!("process {} does not leave: killed", self.group));
-            }
+        let Group { id, patience } = self.group;
+        signal(id, self.group.farewell());
+        if !matches!(self.wait(patience), Ok(Some(_))) && !patience.is_zero() {
+            say::warn(&format!("process {id} does not leave: killed"));
         }
         // Also when it left: what it started may have stayed.
-        signal(self.group, Signal::SIGKILL);
+        signal(id, Signal::SIGKILL);
         drop(self.child.wait());
-        owned().groups.retain(|group| *group != self.group);
+        owned().groups.retain(|group| group.id != id);
     }
 }
 
@@ -213,14 +231,14 @@ fn has_left(child: Pid) -> bool {
 fn leave(code: i32) -> ! {
     let owned = owned();
     for group in &owned.groups {
-        signal(*group, Signal::SIGTERM);
+        signal(group.id, group.farewell());
     }
     let deadline = Instant::now() + LEAVE_MAX;
-    while owned.groups.iter().any(|group| !has_left(*group)) && Instant::now() < deadline {
+    while owned.groups.iter().any(|group| !has_left(group.id)) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(10));
     }
     for group in &owned.groups {
-        signal(*group, Signal::SIGKILL);
+        signal(group.id, Signal::SIGKILL);
     }
     for folder in &owned.folders {
         drop(std::fs::remove_dir_all(folder));
