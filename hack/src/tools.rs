@@ -142,7 +142,7 @@ impl Source {
         }
         let out = fs::File::create(log)?;
         let mut command = Command::new("nice");
-        command.args(["-n", "10", "go", "build", "-trimpath", "-tags", self.tags, "-ldflags", self.linker]);
+        command.args(["-n", "19", "go", "build", "-trimpath", "-tags", self.tags, "-ldflags", self.linker]);
         command.arg("-o").arg(program).arg(self.package).env("CGO_ENABLED", "0").current_dir(self.folder());
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         let ended = Process::start(&mut command)?.wait(BUILD_MAX)?;
@@ -243,6 +243,13 @@ mod tests {
         assert!(go_version("go1.26rc1").unwrap() >= GO_MIN);
         assert!(go_version("go2.0").unwrap() >= GO_MIN);
         assert_eq!(go_version("devel +5fa1eb4"), None);
+    }
+
+    #[test]
+    fn kubernetes_says_the_version_that_is_pinned() {
+        let pinned = fs::read_to_string(workspace().join("hack/tools/kubernetes/go.mod")).unwrap();
+        let version = KUBERNETES_LINKER.split("gitVersion=").nth(1).unwrap().split(' ').next().unwrap();
+        assert!(pinned.contains(&format!("k8s.io/kubernetes {version} ")), "{version}");
     }
 
     #[test]
