@@ -1,6 +1,8 @@
 //! The environment itself, and what a real API server makes of our CRDs before any of our programs runs.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use hack::apiserver::{Cluster, Environment, TestNamespace};
@@ -126,4 +128,22 @@ fn an_api_server_that_was_stopped_killed_or_paused_comes_back_with_its_data() {
     assert!(kept().is_err(), "it is paused");
     environment.resume();
     kept().unwrap();
+}
+
+#[test]
+fn nothing_of_an_environment_outlives_its_owner() {
+    let environment = Environment::start().unwrap();
+    let folder = environment.folder().to_path_buf();
+    assert_eq!(working_in(&folder), 3);
+    drop(environment);
+    assert_eq!(working_in(&folder), 0);
+    assert!(!folder.exists());
+}
+
+/// How many processes work in a folder.
+fn working_in(folder: &Path) -> usize {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter(|process| fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == folder))
+        .count()
 }

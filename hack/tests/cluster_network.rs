@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
+use hack::apiserver::Cluster;
 use hack::backend::Backend;
 use hack::http_client::Connection;
 use hack::netns::{ADDRESS, Namespace};
@@ -40,4 +41,13 @@ fn a_port_of_the_machine_can_be_made_reachable_inside() {
     assert!(namespace.enter(ask).unwrap().is_err());
     namespace.reach(backend.address()).unwrap();
     assert_eq!(namespace.enter(ask).unwrap().unwrap(), 200);
+}
+
+#[test]
+fn the_shared_api_server_answers_inside_to_the_same_kubeconfig() {
+    let cluster = Cluster::shared().unwrap();
+    let namespace = Namespace::new().unwrap();
+    namespace.reach(cluster.address().unwrap()).unwrap();
+    let answer = namespace.enter(|| cluster.kubectl(&["get", "--raw", "/readyz"])).unwrap();
+    assert_eq!(answer.unwrap(), "ok");
 }
