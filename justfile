@@ -8,6 +8,10 @@ demo *args:
 test *args:
     cargo xtask test {{args}}
 
+# a real API server with our CRDs: up, down, kubeconfig
+apiserver verb:
+    cargo xtask apiserver {{verb}}
+
 # which numbered promises have no passing test
 promises:
     cargo xtask promises
