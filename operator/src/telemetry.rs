@@ -1,5 +1,7 @@
 //! Logs: to stderr, text on a terminal and JSON elsewhere. What commands print for their user is `app::screen`'s.
 
+pub mod metrics;
+
 use std::io::{IsTerminal, stderr};
 
 use tracing_subscriber::EnvFilter;
