@@ -199,25 +199,34 @@ impl Channel {
             Self::Standard => "config/crd/standard",
             Self::Experimental => "config/crd/experimental",
         };
-        manifests(&gateway_api()?.join(folder))
+        manifests(&module("gateway-api", "sigs.k8s.io/gateway-api")?.join(folder))
     }
 }
 
-/// The folder of Gateway API's module.
-fn gateway_api() -> anyhow::Result<PathBuf> {
+/// The CRD of OLM's ClusterServiceVersion, from the module cache.
+///
+/// # Errors
+/// When Go is missing, or the module can neither be found nor fetched.
+pub fn service_version_crd() -> anyhow::Result<PathBuf> {
+    let api = module("olm", "github.com/operator-framework/api")?;
+    Ok(api.join("crds/operators.coreos.com_clusterserviceversions.yaml"))
+}
+
+/// The folder of a module that one of ours pins.
+fn module(ours: &str, path: &str) -> anyhow::Result<PathBuf> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Downloaded {
         dir: PathBuf,
     }
-    let folder = workspace().join("hack/tools/gateway-api");
+    let folder = workspace().join("hack/tools").join(ours);
     let answer = Command::new("go")
-        .args(["mod", "download", "-json", "sigs.k8s.io/gateway-api"])
+        .args(["mod", "download", "-json", path])
         .current_dir(&folder)
         .output()
         .context("run go")?;
     let said = String::from_utf8_lossy(&answer.stderr);
-    ensure!(answer.status.success(), "go cannot find Gateway API: {}", said.trim());
+    ensure!(answer.status.success(), "go cannot find {path}: {}", said.trim());
     Ok(serde_json::from_slice::<Downloaded>(&answer.stdout).context("read what go says")?.dir)
 }
 
