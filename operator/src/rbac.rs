@@ -125,7 +125,7 @@ pub const TABLE: &[Grant] = &[
         &[Create],
         "configure its webhook, if that is self-managed; a name cannot limit the creation of an object",
     ),
-    at_home("coordination.k8s.io", "leases", &[Get, Create, Update, Patch], "elect the replica that writes"),
+    at_home("coordination.k8s.io", "leases", &[Get, Create, Update], "elect the replica that writes"),
     at_home(
         "",
         "secrets",
