@@ -22,3 +22,4 @@ pub mod status;
 pub mod telemetry;
 pub mod translate;
 pub mod validate;
+pub mod webhook;

@@ -1,0 +1,64 @@
+//! The validating webhook: the API server asks, and every mistake in a `RetryPolicy` is answered at once.
+//!
+//! Comfort, not guard: the reconciler makes the same checks again, because a webhook can be off, and objects can be
+//! older than a rule. So nothing here is rendered, run, written to a file or looked up in the API while the API
+//! server waits, and nobody who can reach the port learns or changes anything. Every replica answers. Absent: rules
+//! about objects, which are `api::crd`'s, and anything that would need a second object.
+
+mod admit;
+pub mod certificates;
+pub mod configuration;
+pub mod directory;
+mod keyring;
+mod rotation;
+pub mod self_managed;
+mod server;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub use admit::{BadReview, admit};
+pub use certificates::Certificates;
+pub use server::Server;
+
+/// Where the API server asks.
+pub const PATH: &str = "/validate";
+
+/// What can go wrong with the webhook, other than the objects that it is asked about.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Bind {
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+    /// There is a file, but it cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// A text is not PEM, or holds no certificate or no key.
+    #[error("a certificate or key is not readable")]
+    Pem(#[source] tokio_rustls::rustls::pki_types::pem::Error),
+    /// TLS cannot be served with a certificate or key.
+    #[error("a certificate and its key are not usable")]
+    Tls(#[source] tokio_rustls::rustls::Error),
+    /// A certificate cannot be made.
+    #[error("cannot make a certificate")]
+    Make(#[source] rcgen::Error),
+    /// The Secret holds something that this version did not write.
+    #[error("Secret `{}` holds no certificates of ours", self_managed::SECRET)]
+    Keyring(#[source] serde_json::Error),
+    /// The API server refused or did not answer.
+    #[error("cannot {action}")]
+    Api {
+        action: &'static str,
+        #[source]
+        source: Box<kube::Error>,
+    },
+}

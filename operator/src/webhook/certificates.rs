@@ -1,0 +1,43 @@
+//! The certificate that is shown to whoever connects. Replaced whole while connections go on; a new one that cannot be
+//! used leaves the old one in place.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
+
+use super::WebhookError;
+
+/// The certificate in use, if there is one yet. Clones show the same.
+#[derive(Debug, Clone, Default)]
+pub struct Certificates(Arc<ArcSwapOption<CertifiedKey>>);
+
+impl Certificates {
+    /// Whether connections can be served: what `/readyz` asks.
+    pub fn is_ready(&self) -> bool {
+        self.0.load().is_some()
+    }
+
+    /// Shows another certificate from now on; both are PEM, the certificate ahead of those that signed it.
+    ///
+    /// # Errors
+    /// When they cannot be read or do not belong together; what was shown before stays.
+    pub fn replace(&self, certificate: &[u8], key: &[u8]) -> Result<(), WebhookError> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(WebhookError::Pem)?;
+        let pair = CertifiedKey::from_der(chain.map_err(WebhookError::Pem)?, key, &ring::default_provider());
+        self.0.store(Some(Arc::new(pair.map_err(WebhookError::Tls)?)));
+        Ok(())
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    /// One certificate for every name: the webhook has one.
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.0.load_full()
+    }
+}
