@@ -16,7 +16,6 @@ mod server;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 pub use admit::{BadReview, admit};
 pub use certificates::Certificates;
@@ -35,13 +34,6 @@ pub enum WebhookError {
         #[source]
         source: io::Error,
     },
-    /// There is a file, but it cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
     /// A text is not PEM, or holds no certificate or no key.
     #[error("a certificate or key is not readable")]
     Pem(#[source] tokio_rustls::rustls::pki_types::pem::Error),
@@ -54,6 +46,12 @@ pub enum WebhookError {
     /// The Secret holds something that this version did not write.
     #[error("Secret `{}` holds no certificates of ours", self_managed::SECRET)]
     Keyring(#[source] serde_json::Error),
+    /// No address that an API server could call.
+    #[error("`{0}` is not of the form https://HOST:PORT")]
+    Url(String),
+    /// The API server took too long.
+    #[error("the API server did not answer within {} s", self_managed::ROUND_MAX.as_secs())]
+    Late,
     /// The API server refused or did not answer.
     #[error("cannot {action}")]
     Api {

@@ -35,6 +35,14 @@ impl Certificates {
     }
 }
 
+#[cfg(test)]
+impl Certificates {
+    /// The certificate that is shown, as DER.
+    pub(super) fn shown(&self) -> Option<Vec<u8>> {
+        self.0.load().as_ref().map(|pair| pair.cert[0].to_vec())
+    }
+}
+
 impl ResolvesServerCert for Certificates {
     /// One certificate for every name: the webhook has one.
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {

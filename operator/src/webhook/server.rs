@@ -1,6 +1,5 @@
 //! TLS and HTTP around `admit`: bounded in every direction, and silent about everything but the answer.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -26,7 +25,7 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{self, ServerConfig};
 use tracing::debug;
 
-use super::admit::{BadReview, admit};
+use super::admit::admit;
 use super::certificates::Certificates;
 use super::{PATH, WebhookError};
 
@@ -143,9 +142,9 @@ fn router() -> Router {
     Router::new().route(PATH, post(validate))
 }
 
-async fn validate(request: Request) -> Result<Response, Infallible> {
+async fn validate(request: Request) -> Response {
     let answered = timeout(ANSWER_MAX, answer(request.into_body())).await;
-    Ok(answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response()))
+    answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response())
 }
 
 async fn answer(body: Body) -> Response {
@@ -154,8 +153,6 @@ async fn answer(body: Body) -> Response {
     };
     match admit(&review) {
         Ok(answer) => Json(answer).into_response(),
-        Err(bad @ (BadReview::Form(_) | BadReview::Version(_))) => {
-            (StatusCode::BAD_REQUEST, bad.to_string()).into_response()
-        }
+        Err(bad) => (StatusCode::BAD_REQUEST, bad.to_string()).into_response(),
     }
 }
