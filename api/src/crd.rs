@@ -12,6 +12,7 @@ mod open_enum;
 pub mod parent_ref;
 pub mod reference_grant;
 pub mod retry_policy;
+mod strict;
 pub mod target_ref;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

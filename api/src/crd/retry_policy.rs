@@ -6,30 +6,25 @@
 //! CEL rules, everything else in `rules` and `presence`. No room for what needs another object: does the Service
 //! exist, is there an older policy.
 
-mod bounds;
 mod check;
 pub mod config;
 mod layers;
 mod not_in_effect;
-mod order;
 mod presence;
 mod rules;
-mod schema;
 mod status;
-mod structure;
-mod unions;
 mod warnings;
-mod wrong_type;
 
-use kube::CustomResource;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{CustomResource, CustomResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::strict::schema;
 use super::target_ref::{Target, TargetRef};
 use config::{Mode, RetryConfig};
 
 pub use check::{Checked, check};
-pub use schema::definition;
 pub use status::RetryPolicyStatus;
 
 /// The most targets of a policy.
@@ -136,6 +131,11 @@ pub struct RetryPort {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(dive)]
     pub retry: Option<RetryConfig>,
+}
+
+/// The definition of the kind as it is installed.
+pub fn definition() -> CustomResourceDefinition {
+    schema::without_nulls(RetryPolicy::crd())
 }
 
 impl RetryPolicy {

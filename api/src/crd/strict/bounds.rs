@@ -2,16 +2,15 @@
 
 use garde::Validate;
 
-use super::RetryPolicySpec;
-use super::schema::{self, bounds};
+use super::schema::{Schema, bounds};
 use crate::violation::{Reason, Violation};
 
 /// Every value of the spec outside its bounds.
-pub(super) fn check(spec: &RetryPolicySpec, found: &mut Vec<Violation>) {
+pub(super) fn check<S: Validate<Context = ()>>(spec: &S, schema: &Schema, found: &mut Vec<Violation>) {
     let Err(report) = spec.validate() else { return };
     found.extend(report.iter().map(|(path, error)| {
         let path = camel_case(&format!("spec.{path}"));
-        let message = schema::at(&path).map_or_else(|| error.message().to_owned(), bounds);
+        let message = schema.at(&path).map_or_else(|| error.message().to_owned(), bounds);
         Violation::new(path, Reason::OutOfRange, message)
     }));
 }

@@ -13,7 +13,7 @@ use super::schema;
 use super::wrong_type;
 use crate::violation::{Reason, Violation, hint, nearest};
 
-/// The most violations that one check reports; an object with more is no policy.
+/// The most violations that one check reports; an object with more is none of ours.
 pub(super) const VIOLATIONS_MAX: usize = 100;
 
 /// An object in the shape of the schema, and what had to be done to it. Paths are those of the mended object until
@@ -51,6 +51,7 @@ impl Mended {
         }
         match value {
             Value::Object(fields) if schema.properties.is_some() => self.object(path, schema, fields),
+            Value::Object(entries) => self.map(path, schema, entries),
             Value::Array(items) => self.array(path, schema, items),
             Value::Number(number) if schema.type_.as_deref() == Some("integer") => {
                 wrong_type::integer(number).map_or_else(|| value.clone(), Value::from)
@@ -104,6 +105,20 @@ impl Mended {
         let meant_at = join(path, meant);
         self.renamed.insert(meant_at.clone(), self.as_written(&at));
         Some((meant.to_owned(), self.value(&meant_at, property(schema, meant)?, &fields[name])))
+    }
+
+    /// What the schema leaves open is left alone. A map that is too large is refused for that.
+    fn map(&mut self, path: &str, schema: &JSONSchemaProps, entries: &Map<String, Value>) -> Value {
+        let Some(entry) = schema::entry(schema) else { return Value::Object(entries.clone()) };
+        let max = schema.max_properties.and_then(|max| usize::try_from(max).ok());
+        if let Some(max) = max.filter(|max| entries.len() > *max) {
+            let message = format!("holds {} entries, more than {max}", entries.len());
+            return self.stand_in(path, schema, Reason::OutOfRange, message);
+        }
+        let mended = |(name, value): (&String, _)| {
+            (name.clone(), self.value(&format!("{path}[{name}]"), entry, value))
+        };
+        Value::Object(entries.iter().map(mended).collect())
     }
 
     /// A list that is too long is refused for that: more of it is not looked at.
