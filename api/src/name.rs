@@ -49,6 +49,24 @@ pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
+/// Whether `text` is the name of a label or an annotation: at most 63 characters, after an optional DNS subdomain and
+/// `/`.
+pub fn is_qualified_name(text: &str) -> bool {
+    let (prefix, name) = text.split_once('/').unwrap_or(("x", text));
+    check_name(prefix, NAME_MAX_CHARS).is_ok() && !name.is_empty() && is_label_value(name)
+}
+
+/// Whether `text` is the value of a label: empty, or at most 63 letters, digits, `-`, `_` and `.`, the first and the
+/// last a letter or digit.
+pub fn is_label_value(text: &str) -> bool {
+    let edge = |b: Option<&u8>| b.is_none_or(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    bytes.len() <= LABEL_MAX_CHARS
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+}
+
 impl ObjectKey {
     /// Checks both parts; see [`LABEL_MAX_CHARS`] and [`NAME_MAX_CHARS`].
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Result<Self, BadName> {
@@ -141,6 +159,17 @@ mod tests {
         let port: ServicePort = "server/fortio:8080".parse().unwrap();
         assert_eq!((port.service.namespace(), port.service.name(), port.port), ("server", "fortio", 8080));
         assert_eq!(port.to_string(), "server/fortio:8080");
+    }
+
+    #[test]
+    fn labels_and_annotations_are_named_as_kubernetes_has_it() {
+        for name in ["app", "A_b.c-9", "example.com/app", &"a".repeat(63)] {
+            assert!(is_qualified_name(name), "{name}");
+        }
+        for name in ["", "/app", "example.com/", "a b", "-a", "a/b/c", "Example.com/app", &"a".repeat(64)] {
+            assert!(!is_qualified_name(name), "{name}");
+        }
+        assert!(is_label_value("") && is_label_value("v1.2_x") && !is_label_value("v1-"));
     }
 
     #[test]
