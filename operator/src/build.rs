@@ -8,6 +8,8 @@ use std::marker::PhantomData;
 use rebound_api::config::{Snapshot, codec};
 use rebound_api::name::{Generation, ObjectKey};
 
+use crate::validate::RefusedGateway;
+
 /// Built, not yet anywhere.
 #[derive(Debug)]
 pub struct Prepared;
@@ -34,17 +36,24 @@ pub enum Config {
     Refused { message: String },
 }
 
-/// Numbers and encodes the snapshots. `current` is what the data planes have been given before.
+/// Numbers and encodes the snapshots. `current` is what the data planes have been given before; Gateways that are
+/// refused keep that.
 pub fn resources(
     snapshots: Vec<Snapshot>,
+    refused: &[RefusedGateway],
     current: &BTreeMap<ObjectKey, Snapshot>,
 ) -> Vec<Desired<Prepared>> {
-    let desired = |snapshot: Snapshot| Desired {
-        gateway: snapshot.gateway.clone(),
-        config: config(current.get(&snapshot.gateway), snapshot),
-        state: PhantomData,
-    };
-    snapshots.into_iter().map(desired).collect()
+    let desired = |gateway, config| Desired { gateway, config, state: PhantomData };
+    let changed = snapshots.into_iter().map(|snapshot| {
+        let gateway = snapshot.gateway.clone();
+        let config = config(current.get(&gateway), snapshot);
+        desired(gateway, config)
+    });
+    let kept = refused.iter().map(|it| {
+        let config = Config::Refused { message: it.message.clone() };
+        desired(it.key.clone(), config)
+    });
+    changed.chain(kept).collect()
 }
 
 impl Desired<Prepared> {

@@ -37,7 +37,7 @@ pub fn reconcile(source: &mut Source, sink: &mut Sink) -> Result<Round, ApplyErr
     let seen = source.observe(validate::object::admit);
     let (accepted, verdicts) = validate::decide(&seen.world);
     let snapshots = translate::snapshots(&seen.world, &accepted);
-    let prepared = build::resources(snapshots, sink.current());
+    let prepared = build::resources(snapshots, &accepted.refused, sink.current());
     let applied = sink.apply(prepared);
     let statuses = conditions::statuses(&verdicts, &applied);
     let status = StatusList::new(statuses, &seen.findings, &verdicts.notes);

@@ -11,17 +11,20 @@ mod gateway;
 mod grammar;
 mod grant;
 mod hostname;
+mod infrastructure;
 mod listener;
 pub mod object;
 mod place;
 mod policy;
 mod route;
 mod rule;
+mod settings;
 pub mod verdict;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rebound_api::crd::gateway_config::Settings;
 use rebound_api::crd::http_route::{HttpRouteFilter, HttpRouteMatch};
 use rebound_api::name::{ObjectKey, ServicePort};
 use rebound_api::policy::backoff::Backoff;
@@ -31,10 +34,15 @@ use rebound_api::policy::status_set::StatusSet;
 use crate::observe::world::World;
 use verdict::Verdicts;
 
+/// Where a data plane answers probes, on the address of its pod. No listener can have it.
+pub const ADMIN_PORT: u16 = 9901;
+
 /// What takes effect.
 #[derive(Debug, Default)]
 pub struct Accepted<'w> {
     pub gateways: Vec<AcceptedGateway>,
+    /// Gateways of ours that keep what they were last given.
+    pub refused: Vec<RefusedGateway>,
     /// Oldest first; listeners name them by index.
     pub routes: Vec<AcceptedRoute<'w>>,
     /// The policy that holds each Service port.
@@ -45,8 +53,28 @@ pub struct Accepted<'w> {
 #[derive(Debug)]
 pub struct AcceptedGateway {
     pub key: ObjectKey,
+    /// Files have none.
+    pub uid: Option<String>,
+    /// The name of its GatewayClass.
+    pub class: String,
+    /// Labels of every object that is made for it.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of every object that is made for it.
+    pub annotations: BTreeMap<String, String>,
+    /// How its data plane is run: what its GatewayConfig says, over that of its class.
+    pub settings: Settings,
+    /// The IP address that its traffic Service asks for.
+    pub address: Option<String>,
     /// Those that can be served.
     pub listeners: Vec<AcceptedListener>,
+}
+
+/// A Gateway of ours that asks for something as a whole that it cannot get. Its data plane, if it has one, goes on with
+/// what it has: a mistake in how it is to be run is no reason to stop serving.
+#[derive(Debug)]
+pub struct RefusedGateway {
+    pub key: ObjectKey,
+    pub message: String,
 }
 
 /// A listener that can be served.
@@ -122,7 +150,12 @@ pub fn decide(world: &World) -> (Accepted<'_>, Verdicts) {
     let routes = route::routes(world);
     let (policies, policy_verdicts) = policy::policies(world);
     let attached = attach::attach(world, gateways, routes);
-    let accepted = Accepted { gateways: attached.gateways, routes: attached.routes, policies };
+    let accepted = Accepted {
+        gateways: attached.gateways,
+        refused: attached.refused,
+        routes: attached.routes,
+        policies,
+    };
     let policies = policy::ancestors(&accepted, policy_verdicts);
     let mut notes = gateway::notes(world);
     notes.extend(attached.notes);

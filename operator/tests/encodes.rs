@@ -56,7 +56,7 @@ proptest! {
         let world = world(&listeners, &routes);
         let (accepted, _) = validate::decide(&world);
         let snapshots = translate::snapshots(&world, &accepted);
-        for desired in build::resources(snapshots, &BTreeMap::new()) {
+        for desired in build::resources(snapshots, &accepted.refused, &BTreeMap::new()) {
             if let Config::Refused { message } = desired.config {
                 panic!("{message}\n{}", json!({ "listeners": listeners, "routes": routes }));
             }

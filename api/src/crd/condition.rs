@@ -62,11 +62,15 @@ pub enum Reason {
     NoConflicts,
     /// The object breaks a rule of its kind; the message says where and how to put it right.
     Invalid,
+    /// GatewayClass, Gateway: the GatewayConfig that it names does not exist or is not valid. A Gateway keeps what it has.
+    InvalidParameters,
+    /// Gateway: an address is asked for that the traffic Service cannot get. The Gateway keeps what it has.
+    UnsupportedAddress,
     /// Gateway: at least one listener is not valid; its own conditions say why.
     ListenersNotValid,
     /// Listener: this build does not speak the protocol.
     UnsupportedProtocol,
-    /// Listener: the address and port belong to an older Gateway.
+    /// Listener: the address and port belong to an older Gateway, or the port to the data plane itself.
     PortUnavailable,
     /// Listener: `allowedRoutes` names a kind of route that does not fit the protocol.
     InvalidRouteKinds,

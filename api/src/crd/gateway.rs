@@ -26,9 +26,73 @@ pub struct GatewaySpec {
     /// Where connections are accepted; names are unique.
     #[serde(default)]
     pub listeners: Vec<Listener>,
+    /// What the objects that are made for the Gateway look like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub infrastructure: Option<Infrastructure>,
+    /// Where clients want to reach it; empty: anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<GatewayAddress>,
     /// Fields that this build does not act on.
     #[serde(flatten)]
     pub unread: Unread,
+}
+
+/// What the objects that are made for a Gateway look like.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Infrastructure {
+    /// Labels of all of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of all of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// The GatewayConfig, in the namespace of the Gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters_ref: Option<ParametersReference>,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
+}
+
+/// An object with settings of an implementation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParametersReference {
+    /// Its group.
+    pub group: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
+}
+
+/// An address that a Gateway asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayAddress {
+    /// None: `IPAddress`.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<AddressType>,
+    /// None: any of the type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
+}
+
+open_enum! {
+    /// What kind of address a Gateway asks for.
+    pub enum AddressType {
+        /// Numbers.
+        IpAddress = "IPAddress",
+        /// A name in DNS.
+        Hostname = "Hostname",
+    }
 }
 
 /// One port and hostname of a Gateway.

@@ -22,6 +22,27 @@ pub struct GatewayClassSpec {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// The GatewayConfig of every Gateway of the class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters_ref: Option<ParametersReference>,
+    /// Fields that this build does not act on.
+    #[serde(flatten)]
+    pub unread: Unread,
+}
+
+/// An object with settings of an implementation, in any namespace or in none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParametersReference {
+    /// Its group.
+    pub group: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// None: the kind has no namespaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     /// Fields that this build does not act on.
     #[serde(flatten)]
     pub unread: Unread,

@@ -49,6 +49,8 @@ pub struct World {
 pub struct Observed<T> {
     pub key: ObjectKey,
     /// Files have none.
+    pub uid: Option<String>,
+    /// Files have none.
     pub born: Option<Timestamp>,
     /// Files have none.
     pub generation: Option<i64>,
@@ -114,7 +116,7 @@ impl<T> Observed<T> {
             meta.name.clone().unwrap_or_default(),
         )?;
         let born = meta.creation_timestamp.as_ref().map(|time| time.0);
-        Ok(Self { key, born, generation: meta.generation, object })
+        Ok(Self { key, uid: meta.uid.clone(), born, generation: meta.generation, object })
     }
 
     /// An object without a date counts as new.

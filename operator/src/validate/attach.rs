@@ -10,13 +10,15 @@ use rebound_api::name::ObjectKey;
 use super::gateway::CheckedGateway;
 use super::route::CheckedRoute;
 use super::verdict::{GatewayVerdict, ParentVerdict, Refusal, RouteVerdict};
-use super::{AcceptedGateway, AcceptedListener, AcceptedRoute, Attachment, allowed, hostname, listener};
+use super::{AcceptedGateway, AcceptedListener, AcceptedRoute, Attachment, RefusedGateway};
+use super::{allowed, hostname, listener};
 use crate::observe::world::{Observed, World};
 
 /// Gateways with their routes, and what everybody is told.
 #[derive(Debug)]
 pub(super) struct Attached<'w> {
     pub(super) gateways: Vec<AcceptedGateway>,
+    pub(super) refused: Vec<RefusedGateway>,
     pub(super) routes: Vec<AcceptedRoute<'w>>,
     pub(super) gateway_verdicts: Vec<GatewayVerdict>,
     pub(super) route_verdicts: Vec<RouteVerdict>,
@@ -39,10 +41,18 @@ pub(super) fn attach<'w>(
         route_verdicts.push(verdict);
     }
     let Board { mut gateways, listeners, notes, .. } = board;
-    let accepted_gateways =
-        gateways.iter_mut().zip(listeners).map(|(gateway, it)| accept(gateway, it)).collect();
+    let (mut accepted_gateways, mut refused) = (Vec::new(), Vec::new());
+    for (gateway, attached) in gateways.iter_mut().zip(listeners) {
+        let listeners = serve(gateway, attached);
+        match &gateway.verdict.refused {
+            None => accepted_gateways.push(accept(gateway, listeners)),
+            Some(refusal) => refused
+                .push(RefusedGateway { key: gateway.gateway.key.clone(), message: refusal.message.clone() }),
+        }
+    }
     Attached {
         gateways: accepted_gateways,
+        refused,
         routes: accepted,
         gateway_verdicts: gateways.into_iter().map(|it| it.verdict).collect(),
         route_verdicts,
@@ -152,7 +162,8 @@ fn merge(listeners: &mut [Vec<Attachment>], found: Vec<(usize, Vec<String>)>, ro
     }
 }
 
-fn accept(checked: &mut CheckedGateway<'_>, attached: Vec<Vec<Attachment>>) -> AcceptedGateway {
+/// The listeners that can be served, with their routes.
+fn serve(checked: &mut CheckedGateway<'_>, attached: Vec<Vec<Attachment>>) -> Vec<AcceptedListener> {
     let mut listeners = Vec::new();
     let specs = &checked.gateway.object.spec.listeners;
     for ((spec, verdict), routes) in specs.iter().zip(&mut checked.verdict.listeners).zip(attached) {
@@ -164,5 +175,20 @@ fn accept(checked: &mut CheckedGateway<'_>, attached: Vec<Vec<Attachment>>) -> A
             listeners.push(AcceptedListener { name, port, hostname, routes });
         }
     }
-    AcceptedGateway { key: checked.gateway.key.clone(), listeners }
+    listeners
+}
+
+fn accept(checked: &mut CheckedGateway<'_>, listeners: Vec<AcceptedListener>) -> AcceptedGateway {
+    let Observed { key, uid, object, .. } = checked.gateway;
+    let infrastructure = object.spec.infrastructure.clone().unwrap_or_default();
+    AcceptedGateway {
+        key: key.clone(),
+        uid: uid.clone(),
+        class: object.spec.gateway_class_name.clone(),
+        labels: infrastructure.labels,
+        annotations: infrastructure.annotations,
+        settings: std::mem::take(&mut checked.settings),
+        address: checked.address.take(),
+        listeners,
+    }
 }

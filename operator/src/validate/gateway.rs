@@ -5,28 +5,39 @@ use std::collections::HashMap;
 use rebound_api::crd::condition::Reason;
 use rebound_api::crd::gateway::Gateway;
 use rebound_api::crd::gateway_class::GatewayClass;
+use rebound_api::crd::gateway_config::Settings;
 use rebound_api::name::ObjectKey;
 use rebound_api::violation::Report;
 
-use super::listener;
 use super::place::Place;
+use super::settings::Found;
 use super::verdict::{ClassVerdict, GatewayVerdict, Refusal};
+use super::{ADMIN_PORT, infrastructure, listener, settings};
 use crate::observe::world::{Observed, World};
 
 /// A Gateway of ours and what was found out about its listeners.
 #[derive(Debug)]
 pub(super) struct CheckedGateway<'w> {
     pub(super) gateway: &'w Observed<Gateway>,
+    pub(super) settings: Settings,
+    /// The IP address that its Service is to ask for.
+    pub(super) address: Option<String>,
     pub(super) verdict: GatewayVerdict,
 }
 
 /// The classes of this operator.
 pub(super) fn classes(world: &World) -> Vec<ClassVerdict> {
     let ours = world.classes.iter().filter(|class| class.spec.controller_name == world.controller);
-    let verdict = |class: &GatewayClass| ClassVerdict {
-        name: class.metadata.name.clone().unwrap_or_default(),
-        generation: class.metadata.generation,
-        warnings: class_report(class).warnings,
+    let verdict = |class: &GatewayClass| {
+        let found = settings::of_class(world, class);
+        let mut warnings = class_report(class).warnings;
+        warnings.extend(found.iter().flat_map(|it| it.warnings.clone()));
+        ClassVerdict {
+            name: class.metadata.name.clone().unwrap_or_default(),
+            generation: class.metadata.generation,
+            refused: found.err(),
+            warnings,
+        }
     };
     ours.map(verdict).collect()
 }
@@ -34,16 +45,22 @@ pub(super) fn classes(world: &World) -> Vec<ClassVerdict> {
 /// Everything in one GatewayClass that has no effect.
 pub(super) fn class_report(class: &GatewayClass) -> Report {
     let mut report = Report::default();
-    Place::new(&mut report, "spec").unread(&class.spec.unread);
+    let mut spec = Place::new(&mut report, "spec");
+    spec.unread(&class.spec.unread);
+    if let Some(reference) = &class.spec.parameters_ref {
+        spec.at("parametersRef").unread(&reference.unread);
+    }
     report
 }
 
 /// The Gateways of this operator's classes, oldest first.
 pub(super) fn gateways(world: &World) -> Vec<CheckedGateway<'_>> {
     let ours = world.gateways.iter().filter(|it| world.owns_class(&it.object.spec.gateway_class_name));
-    let mut checked: Vec<_> = ours.map(check).collect();
+    let mut checked: Vec<_> = ours.map(|it| check(world, it)).collect();
     if world.one_address {
         share_ports(&mut checked);
+    } else {
+        checked.iter_mut().for_each(reserve_admin_port);
     }
     checked
 }
@@ -64,27 +81,62 @@ pub(super) fn report(gateway: &Gateway) -> Report {
     let mut report = Report::default();
     let mut spec = Place::new(&mut report, "spec");
     spec.unread(&gateway.spec.unread);
+    infrastructure::report(&mut spec, &gateway.spec);
     for (index, it) in gateway.spec.listeners.iter().enumerate() {
         listener::report(&mut spec.item("listeners", index), it, &gateway.spec.listeners);
     }
     report
 }
 
-fn check(gateway: &Observed<Gateway>) -> CheckedGateway<'_> {
-    let listeners = &gateway.object.spec.listeners;
-    let verdict = GatewayVerdict {
+fn check<'w>(world: &World, gateway: &'w Observed<Gateway>) -> CheckedGateway<'w> {
+    let spec = &gateway.object.spec;
+    let mut warnings = report(&gateway.object).warnings;
+    if world.one_address {
+        warnings.extend(infrastructure::without_cluster(spec));
+    }
+    let mut verdict = GatewayVerdict {
         key: gateway.key.clone(),
         generation: gateway.generation,
-        listeners: listeners.iter().map(|it| listener::check(it, listeners)).collect(),
-        warnings: report(&gateway.object).warnings,
+        refused: None,
+        listeners: spec.listeners.iter().map(|it| listener::check(it, &spec.listeners)).collect(),
+        warnings,
     };
-    CheckedGateway { gateway, verdict }
+    let (settings, address) = run(world, gateway, &mut verdict).unwrap_or_else(|refusal| {
+        verdict.refused = Some(refusal);
+        Default::default()
+    });
+    CheckedGateway { gateway, settings, address, verdict }
+}
+
+/// The settings of the data plane, and the address that its Service is to ask for.
+fn run(
+    world: &World,
+    gateway: &Observed<Gateway>,
+    verdict: &mut GatewayVerdict,
+) -> Result<(Settings, Option<String>), Refusal> {
+    let Found { settings, warnings } = settings::of_gateway(world, gateway)?;
+    verdict.warnings.extend(warnings);
+    if world.one_address {
+        return Ok((settings, None));
+    }
+    let address = infrastructure::address(&gateway.object.spec.addresses, &settings)?;
+    Ok((settings, address))
+}
+
+/// In a pod the data plane answers probes on a port of its own, which no listener can have.
+fn reserve_admin_port(CheckedGateway { gateway, verdict, .. }: &mut CheckedGateway<'_>) {
+    for (listener, judged) in gateway.object.spec.listeners.iter().zip(&mut verdict.listeners) {
+        if listener.port == i32::from(ADMIN_PORT) && judged.refused.is_none() {
+            let message = format!("port {ADMIN_PORT} is where the data plane answers probes");
+            judged.refused = Some(Refusal::new(Reason::PortUnavailable, message));
+        }
+    }
 }
 
 /// Gateways that listen on one address share its ports: the oldest Gateway that asks for a port has it.
 fn share_ports(gateways: &mut [CheckedGateway<'_>]) {
     let mut owners: HashMap<i32, ObjectKey> = HashMap::new();
-    for CheckedGateway { gateway, verdict } in gateways {
+    for CheckedGateway { gateway, verdict, .. } in gateways {
         for (listener, judged) in gateway.object.spec.listeners.iter().zip(&mut verdict.listeners) {
             if !judged.is_usable() {
                 continue;

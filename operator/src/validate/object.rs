@@ -10,7 +10,7 @@ use rebound_api::crd::gateway::Gateway;
 use rebound_api::crd::gateway_class::GatewayClass;
 use rebound_api::crd::http_route::HttpRoute;
 use rebound_api::crd::reference_grant::ReferenceGrant;
-use rebound_api::crd::retry_policy;
+use rebound_api::crd::{gateway_config, retry_policy};
 use rebound_api::violation::{Reason, Report, Violation};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,10 +21,8 @@ use crate::observe::admission::Admission;
 /// Looks at an object of any kind that is read; others are in order.
 pub fn admit(object: &Value) -> Admission {
     match object["kind"].as_str().unwrap_or_default() {
-        "RetryPolicy" => {
-            let report = retry_policy::check(object).report;
-            Admission { refused: !report.violations.is_empty(), report }
-        }
+        "RetryPolicy" => strict(retry_policy::check(object).report),
+        "GatewayConfig" => strict(gateway_config::check(object).report),
         "HTTPRoute" => shaped::<HttpRoute>(object, route::report),
         "Gateway" => shaped::<Gateway>(object, gateway::report),
         "GatewayClass" => shaped::<GatewayClass>(object, gateway::class_report),
@@ -34,6 +32,11 @@ pub fn admit(object: &Value) -> Admission {
         "Namespace" => shaped::<Namespace>(object, no_report),
         _ => Admission::default(),
     }
+}
+
+/// Of a kind of ours any mistake refuses the object.
+fn strict(report: Report) -> Admission {
+    Admission { refused: !report.is_clean(), report }
 }
 
 /// A mistake refuses the object, as schema and CEL rules of its kind do in a cluster. What is legal, but cannot be

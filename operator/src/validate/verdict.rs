@@ -30,6 +30,8 @@ pub struct Refusal {
 pub struct ClassVerdict {
     pub name: String,
     pub generation: Option<i64>,
+    /// Against `Accepted`.
+    pub refused: Option<Refusal>,
     pub warnings: Vec<Violation>,
 }
 
@@ -37,6 +39,8 @@ pub struct ClassVerdict {
 pub struct GatewayVerdict {
     pub key: ObjectKey,
     pub generation: Option<i64>,
+    /// Against `Accepted`, whatever its listeners are worth.
+    pub refused: Option<Refusal>,
     pub listeners: Vec<ListenerVerdict>,
     pub warnings: Vec<Violation>,
 }

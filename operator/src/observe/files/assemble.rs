@@ -26,7 +26,7 @@ pub(super) fn is_known(id: &Id) -> bool {
     matches!(
         (id.group.as_str(), id.kind.as_str()),
         (GATEWAY_GROUP, "Gateway" | "GatewayClass" | "HTTPRoute" | "ReferenceGrant")
-            | (POLICY_GROUP, "RetryPolicy")
+            | (POLICY_GROUP, "RetryPolicy" | "GatewayConfig")
             | ("", "Service" | "Namespace")
             | (SLICE_GROUP, "EndpointSlice")
     )
@@ -45,10 +45,8 @@ pub(super) fn add(world: &mut World, id: &Id, value: &Value) {
         "HTTPRoute" => world.routes.extend(observed::<HttpRoute>(value, |it| &it.metadata)),
         "ReferenceGrant" => world.grants.extend(observed::<ReferenceGrant>(value, |it| &it.metadata)),
         "EndpointSlice" => typed(value).into_iter().for_each(|slice| world.add_slice(slice)),
-        "RetryPolicy" => {
-            let meta = typed::<ObjectMeta>(&value["metadata"]);
-            world.policies.extend(meta.and_then(|meta| Observed::new(&meta, value.clone()).ok()));
-        }
+        "RetryPolicy" => world.policies.extend(as_written(value)),
+        "GatewayConfig" => world.configs.extend(as_written(value).map(|it| (it.key.clone(), it))),
         "Service" => {
             let service = observed::<Service>(value, |it| &it.metadata);
             world.services.extend(service.map(|it| (it.key, it.object)));
@@ -80,6 +78,11 @@ fn observed<T: DeserializeOwned>(value: &Value, meta: impl Fn(&T) -> &ObjectMeta
     let object: T = typed(value)?;
     let meta = meta(&object).clone();
     Observed::new(&meta, object).ok()
+}
+
+fn as_written(value: &Value) -> Option<Observed<Value>> {
+    let meta: ObjectMeta = typed(&value["metadata"])?;
+    Observed::new(&meta, value.clone()).ok()
 }
 
 fn typed<T: DeserializeOwned>(value: &Value) -> Option<T> {

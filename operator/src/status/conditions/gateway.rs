@@ -10,7 +10,11 @@ use crate::build::{Applied, Desired};
 use crate::validate::verdict::{ClassVerdict, GatewayVerdict, ListenerVerdict};
 
 pub(super) fn class(verdict: &ClassVerdict) -> ObjectStatus {
-    let conditions = observed(vec![accepted(&verdict.warnings)], verdict.generation);
+    let accepted = match &verdict.refused {
+        Some(refusal) => Condition::fails(ConditionType::Accepted, refusal.reason, &refusal.message),
+        None => accepted(&verdict.warnings),
+    };
+    let conditions = observed(vec![accepted], verdict.generation);
     ObjectStatus {
         api_version: GATEWAY_API,
         kind: "GatewayClass",
@@ -31,6 +35,10 @@ pub(super) fn gateway(verdict: &GatewayVerdict, applied: &[Desired<Applied>]) ->
 }
 
 fn gateway_accepted(verdict: &GatewayVerdict) -> Condition {
+    if let Some(refusal) = &verdict.refused {
+        let message = with_warnings(&refusal.message, &verdict.warnings);
+        return Condition::fails(ConditionType::Accepted, refusal.reason, message);
+    }
     let bad: Vec<_> =
         verdict.listeners.iter().filter(|it| !it.is_usable()).map(|it| it.name.as_str()).collect();
     if bad.is_empty() {
