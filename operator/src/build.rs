@@ -2,6 +2,10 @@
 //!
 //! Pure: no client, no file, no clock. A snapshot that cannot be given to a data plane is a diagnostic on its Gateway.
 
+pub mod labels;
+pub mod names;
+mod objects;
+
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
@@ -9,6 +13,8 @@ use rebound_api::config::{Snapshot, codec};
 use rebound_api::name::{Generation, ObjectKey};
 
 use crate::validate::RefusedGateway;
+
+pub use objects::{Family, Install, keeps_what_it_has, objects};
 
 /// Built, not yet anywhere.
 #[derive(Debug)]
