@@ -229,6 +229,7 @@ fn what_a_catalog_shows_is_there_and_known() {
     edited("displayName: Rebound", "displayName: \"\"", Fault::MissingField);
     edited("email: maintainers@rebound.example", "email: nobody", Fault::BadContact);
     edited("displayName: Retry Policy\n", "displayName: \"\"\n", Fault::Undescribed);
+    edited("statusDescriptors:", "descriptorsOfTheStatus:", Fault::Undescribed);
 }
 
 #[test]

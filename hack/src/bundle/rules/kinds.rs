@@ -63,10 +63,24 @@ fn owned_once(bundle: &Bundle) -> Vec<Finding> {
 }
 
 fn described(bundle: &Bundle) -> Vec<Finding> {
-    let fields = ["displayName", "description", "resources", "specDescriptors", "statusDescriptors"];
-    let kinds = bundle.service_versions().flat_map(|version| owned(&version));
-    let empty = kinds.flat_map(|kind| fields.map(|field| kind.at(field))).filter(Node::is_empty);
-    empty.map(|node| node.finding(Fault::Undescribed, "must be there for every owned kind")).collect()
+    let with_status: Vec<_> = bundle.of_kind("CustomResourceDefinition").filter(has_status).collect();
+    let with_status: BTreeSet<_> = with_status.iter().flat_map(keys_of_definition).collect();
+    let mut findings = Vec::new();
+    for kind in bundle.service_versions().flat_map(|version| owned(&version)) {
+        let mut fields = vec!["displayName", "description", "resources", "specDescriptors"];
+        if with_status.contains(&key_of_owned(&kind)) {
+            fields.push("statusDescriptors");
+        }
+        let empty = fields.into_iter().map(|field| kind.at(field)).filter(Node::is_empty);
+        findings
+            .extend(empty.map(|node| node.finding(Fault::Undescribed, "must be there for every owned kind")));
+    }
+    findings
+}
+
+fn has_status(definition: &Node<'_>) -> bool {
+    let versions = definition.at("spec.versions").items();
+    versions.iter().any(|version| !version.at("subresources.status").value.is_null())
 }
 
 fn examples(bundle: &Bundle) -> Vec<Finding> {
