@@ -195,6 +195,31 @@ mod tests {
     }
 
     #[test]
+    fn the_manifests_for_certificates_of_others_ask_the_same() {
+        let read = |path: &str| -> Value {
+            serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+        };
+        let ours = json!(found().webhooks.unwrap()[0]);
+        let mut theirs = read("../config/certmanager/webhook_configuration.yaml")["webhooks"][0].take();
+        let client = theirs["clientConfig"].take();
+        assert_eq!(client["service"], ours["clientConfig"]["service"]);
+        let mut olms = read("../bundle/manifests/rebound-operator.clusterserviceversion.yaml")["spec"]
+            ["webhookdefinitions"][0]
+            .take();
+        assert_eq!(olms["generateName"], WEBHOOK);
+        assert_eq!(olms["webhookPath"], PATH);
+        assert_eq!(olms["containerPort"], SERVICE_PORT);
+        for (name, value) in ours.as_object().unwrap() {
+            // OLM chooses names, clients and namespaces itself; an object selector that selects everything is none.
+            let is_olms = ["name", "clientConfig", "namespaceSelector"].contains(&name.as_str());
+            if !["clientConfig", "objectSelector"].contains(&name.as_str()) {
+                assert_eq!(theirs[name].take(), *value, "{name}");
+                assert!(is_olms || olms[name].take() == *value, "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_as_it_should_be_is_not_written() {
         let desired = desired(&Place::service("rebound-system"), "PEM", None);
         assert_eq!(repair(&found(), &desired), None);
