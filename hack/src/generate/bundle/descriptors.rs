@@ -11,7 +11,10 @@ use super::super::fields::prose;
 use crate::programs::workspace;
 
 /// A sample of each kind.
-const EXAMPLES: [(&str, &str); 1] = [("RetryPolicy", "config/samples/seed/retry_policy.yaml")];
+const EXAMPLES: [(&str, &str); 2] = [
+    ("RetryPolicy", "config/samples/seed/retry_policy.yaml"),
+    ("GatewayConfig", "config/samples/gateway_config.yaml"),
+];
 
 /// All examples, as the text of a JSON list.
 pub(super) fn examples() -> anyhow::Result<String> {
