@@ -6,6 +6,8 @@ use crate::observe::Source;
 use crate::observe::files::finding::Finding;
 use crate::status::conditions;
 use crate::status::document::StatusList;
+use crate::telemetry::metrics::{Scope, Stage};
+use crate::telemetry::spans::{self, within};
 use crate::translate;
 use crate::validate;
 
@@ -34,13 +36,14 @@ impl Round {
 
 /// Looks at what exists and makes everything so.
 pub fn reconcile(source: &mut Source, sink: &mut Sink) -> Result<Round, ApplyError> {
-    let seen = source.observe(validate::object::admit);
-    let (accepted, verdicts) = validate::decide(&seen.world);
-    let snapshots = translate::snapshots(&seen.world, &accepted);
-    let prepared = build::resources(snapshots, &accepted.refused, sink.current());
-    let applied = sink.apply(prepared);
+    let _trace = spans::reconcile(Scope::All).entered();
+    let seen = within(Stage::Observe, || source.observe(validate::object::admit));
+    let (accepted, verdicts) = within(Stage::Validate, || validate::decide(&seen.world));
+    let snapshots = within(Stage::Translate, || translate::snapshots(&seen.world, &accepted));
+    let prepared = within(Stage::Build, || build::resources(snapshots, &accepted.refused, sink.current()));
+    let applied = within(Stage::Apply, || sink.apply(prepared));
     let statuses = conditions::statuses(&verdicts, &applied);
     let status = StatusList::new(statuses, &seen.findings, &verdicts.notes);
-    sink.write_status(&status)?;
+    within(Stage::Status, || sink.write_status(&status))?;
     Ok(Round { gateways: applied, status, findings: seen.findings, notes: verdicts.notes })
 }

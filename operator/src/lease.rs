@@ -22,6 +22,7 @@ use tracing::{Instrument, debug, debug_span, info, warn};
 pub use self::leadership::Leadership;
 use self::leadership::Term;
 use self::record::{Candidate, Record, Seen, Step, decide};
+use crate::telemetry::chain;
 
 /// The name of the Lease.
 pub const NAME: &str = "rebound-operator";
@@ -214,7 +215,7 @@ impl Lease {
     /// Once for a row of failures: the API server is asked every second.
     fn complain(&mut self, error: &Error) {
         if !self.is_troubled {
-            warn!(error = error as &dyn std::error::Error, "cannot keep the lease");
+            warn!(error = chain(error), "cannot keep the lease");
         }
         self.is_troubled = true;
     }

@@ -1,18 +1,20 @@
 //! Parses the arguments and calls the app.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
+use rebound_operator::telemetry::metrics::Metrics;
 use rebound_operator::{app, cli::Cli, telemetry};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::start(cli.log.as_deref());
-    match app::run(cli.command) {
-        Ok(code) => code,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::from(app::USAGE_OR_IO)
-        }
-    }
+    let metrics = Arc::new(Metrics::default());
+    let telemetry = telemetry::start(cli.log.as_deref(), &metrics);
+    let code = app::run(cli.command).unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
+        ExitCode::from(app::USAGE_OR_IO)
+    });
+    telemetry.end();
+    code
 }

@@ -11,9 +11,16 @@ macro_rules! values {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name { $($(#[$why])* $variant,)* }
 
+        impl $name {
+            /// As it is written in a label.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $value,)* }
+            }
+        }
+
         impl EncodeLabelValue for $name {
             fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), Error> {
-                encoder.write_str(match self { $(Self::$variant => $value,)* })
+                encoder.write_str(self.name())
             }
         }
     )*};
