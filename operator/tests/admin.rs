@@ -1,4 +1,5 @@
 //! The admin port, on loopback, as a kubelet and a Prometheus see it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
