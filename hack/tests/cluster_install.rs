@@ -151,7 +151,9 @@ fn the_operator_may_do_nothing_that_would_give_it_the_cluster() {
     let (rbac, crd, admission) =
         ("rbac.authorization.k8s.io", "apiextensions.k8s.io", "admissionregistration.k8s.io");
     let rights = [
+        ["get", "", "secrets", "", "", "default"],
         ["list", "", "secrets", "", "", "default"],
+        ["list", "", "secrets", "", "", NAMESPACE],
         ["watch", "", "secrets", "", "", "default"],
         ["create", "", "secrets", "", "", "default"],
         ["delete", "", "secrets", "", "", "default"],

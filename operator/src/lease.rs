@@ -25,7 +25,7 @@ use self::record::{Candidate, Record, Seen, Step, decide};
 use crate::telemetry::chain;
 
 /// The name of the Lease.
-pub const NAME: &str = "rebound-operator";
+pub const NAME: &str = crate::rbac::NAME;
 
 /// The HTTP status of a write to something that has changed, or of the creation of something that exists.
 const CONFLICT: u16 = 409;

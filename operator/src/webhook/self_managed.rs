@@ -32,7 +32,7 @@ pub use super::keyring::LIFETIME;
 pub use super::rotation::{RENEW_BEFORE, SETTLE};
 
 /// The Secret, in the operator's own namespace.
-pub const SECRET: &str = "rebound-operator-webhook-certs";
+pub const SECRET: &str = rbac::CERTIFICATES;
 /// Its one key.
 pub const SECRET_KEY: &str = "keyring.json";
 /// How often the Secret is read, and the configuration compared.
