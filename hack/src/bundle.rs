@@ -63,6 +63,6 @@ pub fn check(folder: &Path) -> anyhow::Result<Vec<Finding>> {
 #[must_use]
 pub fn findings(folder: &Folder) -> Vec<Finding> {
     let (bundle, mut findings) = Bundle::parse(folder);
-    findings.extend(rules::all().into_iter().flat_map(|rule| rule(&bundle)));
+    findings.extend(rules::findings(&bundle));
     findings
 }

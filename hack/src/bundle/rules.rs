@@ -1,4 +1,4 @@
-//! The rules, each a function over a bundle, in the order in which a reader would look.
+//! The rules, each a function, in the order in which a reader would look.
 
 mod contents;
 mod deployment;
@@ -10,21 +10,30 @@ mod webhooks;
 
 use super::fault::Finding;
 use super::manifests::Bundle;
+use super::node::Node;
 
-/// What one rule has to say about a bundle.
-pub(super) type Rule = fn(&Bundle) -> Vec<Finding>;
+/// A rule about the bundle as a whole.
+type OfBundle = fn(&Bundle) -> Vec<Finding>;
+/// A rule about a service version alone.
+type OfVersion = fn(&Node<'_>) -> Vec<Finding>;
 
-pub(super) fn all() -> Vec<Rule> {
-    let rooms: [&[Rule]; 7] = [
-        metadata::RULES,
-        contents::RULES,
-        identity::RULES,
-        kinds::RULES,
-        deployment::RULES,
-        permissions::RULES,
-        webhooks::RULES,
-    ];
-    rooms.concat()
+const OF_BUNDLE: [&[OfBundle]; 5] =
+    [metadata::RULES, contents::RULES, identity::RULES, kinds::RULES, permissions::RULES];
+const OF_VERSION: [&[OfVersion]; 5] = [
+    identity::OF_VERSION,
+    kinds::OF_VERSION,
+    deployment::OF_VERSION,
+    permissions::OF_VERSION,
+    webhooks::OF_VERSION,
+];
+
+/// What all rules have to say.
+pub(super) fn findings(bundle: &Bundle) -> Vec<Finding> {
+    let mut findings: Vec<_> = OF_BUNDLE.concat().iter().flat_map(|rule| rule(bundle)).collect();
+    for version in bundle.service_versions() {
+        findings.extend(OF_VERSION.concat().iter().flat_map(|rule| rule(&version)));
+    }
+    findings
 }
 
 /// The values that are there more than once, each once.

@@ -5,12 +5,12 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{Rule, repeated};
+use super::{OfBundle, repeated};
 use crate::bundle::fault::{Fault, Finding};
 use crate::bundle::manifests::Bundle;
 use crate::bundle::node::Node;
 
-pub(super) const RULES: &[Rule] = &[one_service_version, allowed_kinds, no_duplicates, size];
+pub(super) const RULES: &[OfBundle] = &[one_service_version, allowed_kinds, no_duplicates, size];
 
 /// OLM unpacks a bundle, compressed, into one ConfigMap.
 const COMPRESSED_MAX_BYTES: usize = 1 << 20;

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Rule, repeated};
+use super::{OfVersion, repeated};
 use crate::bundle::fault::{Fault, Finding};
 use crate::bundle::grammar::{is_image, is_subdomain};
-use crate::bundle::manifests::Bundle;
 use crate::bundle::node::Node;
 
-pub(super) const RULES: &[Rule] = &[strategy, names, requests, related_images];
+pub(super) const OF_VERSION: &[OfVersion] = &[strategy, names, requests, related_images];
 
 /// A variable of a container whose name ends so holds the name of an image that is used later.
 const IMAGE_VARIABLE: &str = "_IMAGE";
@@ -22,43 +21,29 @@ fn containers<'a>(deployment: &Node<'a>) -> Vec<Node<'a>> {
     [pod.at("initContainers").items(), pod.at("containers").items()].concat()
 }
 
-fn strategy(bundle: &Bundle) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for version in bundle.service_versions() {
-        let strategy = version.at("spec.install.strategy");
-        if strategy.text() != "deployment" {
-            findings.push(strategy.finding(Fault::NoDeployment, "must be `deployment`"));
-        }
-        if deployments(&version).is_empty() {
-            findings.push(
-                version.at("spec.install.spec.deployments").finding(Fault::NoDeployment, "must not be empty"),
-            );
-        }
-    }
-    findings
+fn strategy(version: &Node<'_>) -> Vec<Finding> {
+    let (strategy, list) = (version.at("spec.install.strategy"), version.at("spec.install.spec.deployments"));
+    let other = (strategy.text() != "deployment")
+        .then(|| strategy.finding(Fault::NoDeployment, "must be `deployment`"));
+    let none = list.is_empty().then(|| list.finding(Fault::NoDeployment, "must not be empty"));
+    other.into_iter().chain(none).collect()
 }
 
-fn names(bundle: &Bundle) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for version in bundle.service_versions() {
-        let names: Vec<_> = deployments(&version).iter().map(|deployment| deployment.at("name")).collect();
-        let illegal = names.iter().filter(|name| !is_subdomain(name.text()));
-        findings.extend(
-            illegal.map(|name| name.finding(Fault::BadDeploymentName, "must be a DNS-1123 subdomain")),
-        );
-        for name in repeated(names.iter().map(Node::text)) {
-            let list = version.at("spec.install.spec.deployments");
-            findings.push(list.finding(Fault::BadDeploymentName, format!("`{name}` is there twice")));
-        }
-    }
-    findings
+fn names(version: &Node<'_>) -> Vec<Finding> {
+    let names: Vec<_> = deployments(version).iter().map(|deployment| deployment.at("name")).collect();
+    let illegal = names.iter().filter(|name| !is_subdomain(name.text()));
+    let illegal = illegal.map(|name| name.finding(Fault::BadDeploymentName, "must be a DNS-1123 subdomain"));
+    let list = version.at("spec.install.spec.deployments");
+    let taken = repeated(names.iter().map(Node::text)).into_iter();
+    let taken = taken.map(|name| list.finding(Fault::BadDeploymentName, format!("`{name}` is there twice")));
+    illegal.chain(taken).collect()
 }
 
-fn requests(bundle: &Bundle) -> Vec<Finding> {
-    let deployments = bundle.service_versions().flat_map(|version| deployments(&version));
-    let containers = deployments.flat_map(|deployment| containers(&deployment));
-    let requests =
-        containers.flat_map(|it| ["cpu", "memory"].map(|name| it.at(&format!("resources.requests.{name}"))));
+fn requests(version: &Node<'_>) -> Vec<Finding> {
+    let containers = deployments(version).into_iter().flat_map(|deployment| containers(&deployment));
+    let requests = containers.flat_map(|container| {
+        ["cpu", "memory"].map(|name| container.at(&format!("resources.requests.{name}")))
+    });
     let missing = requests.filter(Node::is_empty);
     missing
         .map(|node| node.finding(Fault::MissingRequests, "must be there: some quotas refuse a pod without"))
@@ -66,11 +51,7 @@ fn requests(bundle: &Bundle) -> Vec<Finding> {
 }
 
 /// Whoever mirrors a catalog to a cluster without a way out copies `relatedImages` and nothing else.
-fn related_images(bundle: &Bundle) -> Vec<Finding> {
-    bundle.service_versions().flat_map(|version| images_of(&version)).collect()
-}
-
-fn images_of(version: &Node<'_>) -> Vec<Finding> {
+fn related_images(version: &Node<'_>) -> Vec<Finding> {
     let listed: Vec<_> =
         version.at("spec.relatedImages").items().iter().map(|item| item.at("image")).collect();
     let known: BTreeSet<_> = listed.iter().map(Node::text).collect();

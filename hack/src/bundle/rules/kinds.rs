@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Rule, repeated};
+use super::{OfBundle, OfVersion, repeated};
 use crate::bundle::fault::{Fault, Finding};
 use crate::bundle::manifests::Bundle;
 use crate::bundle::node::Node;
 
-pub(super) const RULES: &[Rule] = &[owned_and_defined, owned_once, described, examples];
+pub(super) const RULES: &[OfBundle] = &[owned_and_defined, described];
+pub(super) const OF_VERSION: &[OfVersion] = &[owned_once, examples];
 
 /// A kind in a version: name of the definition, version, kind.
 type Key = [String; 3];
@@ -51,15 +52,12 @@ fn owned_and_defined(bundle: &Bundle) -> Vec<Finding> {
     without_file.chain(orphans).collect()
 }
 
-fn owned_once(bundle: &Bundle) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for version in bundle.service_versions() {
-        for key in repeated(owned(&version).iter().map(key_of_owned)) {
-            let list = version.at("spec.customresourcedefinitions.owned");
-            findings.push(list.finding(Fault::DuplicateObject, format!("{} is owned twice", key.join(" "))));
-        }
-    }
-    findings
+fn owned_once(version: &Node<'_>) -> Vec<Finding> {
+    let list = version.at("spec.customresourcedefinitions.owned");
+    let repeated = repeated(owned(version).iter().map(key_of_owned)).into_iter();
+    repeated
+        .map(|key| list.finding(Fault::DuplicateObject, format!("{} is owned twice", key.join(" "))))
+        .collect()
 }
 
 fn described(bundle: &Bundle) -> Vec<Finding> {
@@ -83,11 +81,7 @@ fn has_status(definition: &Node<'_>) -> bool {
     versions.iter().any(|version| !version.at("subresources.status").value.is_null())
 }
 
-fn examples(bundle: &Bundle) -> Vec<Finding> {
-    bundle.service_versions().flat_map(|version| examples_of(&version)).collect()
-}
-
-fn examples_of(version: &Node<'_>) -> Vec<Finding> {
+fn examples(version: &Node<'_>) -> Vec<Finding> {
     let node = version.at("metadata.annotations").key("alm-examples");
     let Ok(Value::Array(examples)) = serde_json::from_str(node.text()) else {
         return vec![node.finding(Fault::BadExamples, "must be a JSON list of objects")];

@@ -1,12 +1,12 @@
 //! The annotations, the channels, and the image that repeats them.
 
-use super::Rule;
+use super::OfBundle;
 use crate::bundle::fault::{Fault, Finding};
 use crate::bundle::folder::DOCKERFILE;
 use crate::bundle::manifests::Bundle;
 use crate::bundle::node::Node;
 
-pub(super) const RULES: &[Rule] = &[annotations, channels, image_labels, dependencies];
+pub(super) const RULES: &[OfBundle] = &[annotations, channels, image_labels, dependencies];
 
 const PREFIX: &str = "operators.operatorframework.io.bundle.";
 /// Annotations with the one value that they can have.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::Rule;
 use super::deployment::deployments;
+use super::{OfBundle, OfVersion};
 use crate::bundle::fault::{Fault, Finding};
 use crate::bundle::manifests::Bundle;
 use crate::bundle::node::Node;
 
-pub(super) const RULES: &[Rule] = &[accounts, account_not_shipped, no_definitions, no_wildcards];
+pub(super) const RULES: &[OfBundle] = &[account_not_shipped];
+pub(super) const OF_VERSION: &[OfVersion] = &[accounts, no_definitions, no_wildcards];
 
 const DEFINITIONS: &str = "customresourcedefinitions";
 const DEFINING: [&str; 4] = ["create", "update", "patch", "delete"];
@@ -18,30 +19,27 @@ fn permissions<'a>(version: &Node<'a>) -> Vec<Node<'a>> {
     [install.at("clusterPermissions").items(), install.at("permissions").items()].concat()
 }
 
-fn rules(bundle: &Bundle) -> Vec<Node<'_>> {
-    let permissions = bundle.service_versions().flat_map(|version| permissions(&version));
-    permissions.flat_map(|permission| permission.at("rules").items()).collect()
+fn rules<'a>(version: &Node<'a>) -> Vec<Node<'a>> {
+    permissions(version).iter().flat_map(|permission| permission.at("rules").items()).collect()
 }
 
 fn account_of<'a>(deployment: &Node<'a>) -> Node<'a> {
     deployment.at("spec.template.spec.serviceAccountName")
 }
 
-fn accounts(bundle: &Bundle) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for version in bundle.service_versions() {
-        let running: Vec<_> = deployments(&version).iter().map(account_of).collect();
-        let given: Vec<_> = permissions(&version).iter().map(|it| it.at("serviceAccountName")).collect();
-        for (these, those, message) in [
-            (&running, &given, "no permission is for this account"),
-            (&given, &running, "no deployment runs as this account"),
-        ] {
-            let known: BTreeSet<_> = those.iter().map(Node::text).collect();
-            let strange = these.iter().filter(|node| !known.contains(node.text()));
-            findings.extend(strange.map(|node| node.finding(Fault::ServiceAccountMismatch, message)));
-        }
-    }
-    findings
+fn accounts(version: &Node<'_>) -> Vec<Finding> {
+    let running: Vec<_> = deployments(version).iter().map(account_of).collect();
+    let given: Vec<_> = permissions(version).iter().map(|it| it.at("serviceAccountName")).collect();
+    let without_rights = strangers(&running, &given, "no permission is for this account");
+    let without_use = strangers(&given, &running, "no deployment runs as this account");
+    [without_rights, without_use].concat()
+}
+
+/// Those of one list that the other does not know.
+fn strangers(list: &[Node<'_>], other: &[Node<'_>], message: &str) -> Vec<Finding> {
+    let known: BTreeSet<_> = other.iter().map(Node::text).collect();
+    let strange = list.iter().filter(|node| !known.contains(node.text()));
+    strange.map(|node| node.finding(Fault::ServiceAccountMismatch, message)).collect()
 }
 
 /// OLM makes the account of a deployment itself, and takes another of the same name for a conflict.
@@ -53,17 +51,17 @@ fn account_not_shipped(bundle: &Bundle) -> Vec<Finding> {
     shipped.map(|name| name.finding(Fault::ServiceAccountShipped, "OLM makes this account itself")).collect()
 }
 
-fn no_definitions(bundle: &Bundle) -> Vec<Finding> {
+fn no_definitions(version: &Node<'_>) -> Vec<Finding> {
     let defines = |rule: &Node<'_>| {
         rule.at("resources").texts().contains(&DEFINITIONS)
             && rule.at("verbs").texts().iter().any(|verb| DEFINING.contains(verb))
     };
-    let defining = rules(bundle).into_iter().filter(defines);
+    let defining = rules(version).into_iter().filter(defines);
     defining.map(|rule| rule.finding(Fault::ForbiddenPermission, "defining kinds is OLM's work")).collect()
 }
 
-fn no_wildcards(bundle: &Bundle) -> Vec<Finding> {
-    let lists = rules(bundle).into_iter();
+fn no_wildcards(version: &Node<'_>) -> Vec<Finding> {
+    let lists = rules(version).into_iter();
     let lists = lists.flat_map(|rule| ["apiGroups", "resources", "verbs"].map(|field| rule.at(field)));
     let wild = lists.filter(|list| list.texts().contains(&"*"));
     wild.map(|list| list.finding(Fault::ForbiddenPermission, "must name what is meant, not `*`")).collect()

@@ -1,13 +1,12 @@
 //! The webhooks: OLM makes Service, certificate and configuration of each from what is said here.
 
 use super::deployment::deployments;
-use super::{Rule, repeated};
+use super::{OfVersion, repeated};
 use crate::bundle::fault::{Fault, Finding};
 use crate::bundle::grammar::is_subdomain;
-use crate::bundle::manifests::Bundle;
 use crate::bundle::node::Node;
 
-pub(super) const RULES: &[Rule] =
+pub(super) const OF_VERSION: &[OfVersion] =
     &[deployments_exist, names, unique, ports, paths, forbidden_rules, fields, conversions];
 
 const VALIDATING: &str = "ValidatingAdmissionWebhook";
@@ -23,53 +22,36 @@ fn webhooks<'a>(version: &Node<'a>) -> Vec<Node<'a>> {
     version.at("spec.webhookdefinitions").items()
 }
 
-fn all(bundle: &Bundle) -> Vec<Node<'_>> {
-    bundle.service_versions().flat_map(|version| webhooks(&version)).collect()
+fn deployments_exist(version: &Node<'_>) -> Vec<Finding> {
+    let known: Vec<_> = deployments(version).iter().map(|deployment| deployment.at("name").text()).collect();
+    let names = webhooks(version).into_iter().map(|webhook| webhook.at("deploymentName"));
+    let missing = names.filter(|name| !known.contains(&name.text()));
+    let finding = |name: Node<'_>| {
+        let message = format!("`{}` is none of the deployments {known:?}", name.text());
+        name.finding(Fault::WebhookDeploymentMissing, message)
+    };
+    missing.map(finding).collect()
 }
 
-fn deployments_exist(bundle: &Bundle) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for version in bundle.service_versions() {
-        let known: Vec<_> =
-            deployments(&version).iter().map(|deployment| deployment.at("name").text()).collect();
-        let names = webhooks(&version).into_iter().map(|webhook| webhook.at("deploymentName"));
-        let missing = names.filter(|name| !known.contains(&name.text()));
-        findings.extend(missing.map(|name| {
-            let message = format!("`{}` is none of the deployments {known:?}", name.text());
-            name.finding(Fault::WebhookDeploymentMissing, message)
-        }));
-    }
-    findings
-}
-
-fn names(bundle: &Bundle) -> Vec<Finding> {
-    let names = all(bundle).into_iter().map(|webhook| webhook.at("generateName"));
+fn names(version: &Node<'_>) -> Vec<Finding> {
+    let names = webhooks(version).into_iter().map(|webhook| webhook.at("generateName"));
     let illegal = names.filter(|name| !is_subdomain(name.text()));
-    illegal
-        .map(|name| {
-            name.finding(Fault::BadWebhookName, "must be a DNS-1123 subdomain: it becomes the webhook's name")
-        })
+    let message = "must be a DNS-1123 subdomain: it becomes the webhook's name";
+    illegal.map(|name| name.finding(Fault::BadWebhookName, message)).collect()
+}
+
+fn unique(version: &Node<'_>) -> Vec<Finding> {
+    let (list, webhooks) = (version.at("spec.webhookdefinitions"), webhooks(version));
+    let keys = webhooks.iter().map(|webhook| ["type", "generateName"].map(|field| webhook.at(field).text()));
+    let repeated = repeated(keys).into_iter();
+    repeated
+        .map(|key| list.finding(Fault::DuplicateWebhook, format!("{} is there twice", key.join(" "))))
         .collect()
 }
 
-fn unique(bundle: &Bundle) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for version in bundle.service_versions() {
-        let webhooks = webhooks(&version);
-        let keys =
-            webhooks.iter().map(|webhook| (webhook.at("type").text(), webhook.at("generateName").text()));
-        let list = version.at("spec.webhookdefinitions");
-        let repeated = repeated(keys).into_iter();
-        findings.extend(repeated.map(|(kind, name)| {
-            list.finding(Fault::DuplicateWebhook, format!("{kind} `{name}` is there twice"))
-        }));
-    }
-    findings
-}
-
 /// Left out, OLM takes 443 for the Service's port, and that for the pod's.
-fn ports(bundle: &Bundle) -> Vec<Finding> {
-    let ports = all(bundle)
+fn ports(version: &Node<'_>) -> Vec<Finding> {
+    let ports = webhooks(version)
         .into_iter()
         .flat_map(|webhook| ["containerPort", "targetPort"].map(|name| webhook.at(name)));
     let bad = ports.filter(|port| !port.value.is_null() && !is_port(port));
@@ -81,14 +63,14 @@ fn is_port(port: &Node<'_>) -> bool {
     named || port.value.as_u64().is_some_and(|port| (1..=u64::from(u16::MAX)).contains(&port))
 }
 
-fn paths(bundle: &Bundle) -> Vec<Finding> {
-    let paths = all(bundle).into_iter().map(|webhook| webhook.at("webhookPath"));
+fn paths(version: &Node<'_>) -> Vec<Finding> {
+    let paths = webhooks(version).into_iter().map(|webhook| webhook.at("webhookPath"));
     let bad = paths.filter(|path| !path.value.is_null() && !path.text().starts_with('/'));
     bad.map(|path| path.finding(Fault::BadWebhookPath, "must begin with `/`")).collect()
 }
 
-fn forbidden_rules(bundle: &Bundle) -> Vec<Finding> {
-    let rules = all(bundle).into_iter().flat_map(|webhook| webhook.at("rules").items());
+fn forbidden_rules(version: &Node<'_>) -> Vec<Finding> {
+    let rules = webhooks(version).into_iter().flat_map(|webhook| webhook.at("rules").items());
     rules.flat_map(|rule| forbidden_in(&rule)).collect()
 }
 
@@ -112,8 +94,8 @@ fn forbidden_in(rule: &Node<'_>) -> Vec<Finding> {
     findings
 }
 
-fn fields(bundle: &Bundle) -> Vec<Finding> {
-    all(bundle).iter().flat_map(fields_of).collect()
+fn fields(version: &Node<'_>) -> Vec<Finding> {
+    webhooks(version).iter().flat_map(fields_of).collect()
 }
 
 fn fields_of(webhook: &Node<'_>) -> Vec<Finding> {
@@ -143,15 +125,10 @@ fn fields_of(webhook: &Node<'_>) -> Vec<Finding> {
     findings.into_iter().flatten().collect()
 }
 
-fn conversions(bundle: &Bundle) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for version in bundle.service_versions() {
-        let owned = version.at("spec.customresourcedefinitions.owned").items();
-        let owned: Vec<_> = owned.iter().map(|kind| kind.at("name").text()).collect();
-        let converted =
-            webhooks(&version).into_iter().flat_map(|webhook| webhook.at("conversionCRDs").items());
-        let foreign = converted.filter(|name| !owned.contains(&name.text()));
-        findings.extend(foreign.map(|name| name.finding(Fault::ForeignConversion, "this kind is not owned")));
-    }
-    findings
+fn conversions(version: &Node<'_>) -> Vec<Finding> {
+    let owned = version.at("spec.customresourcedefinitions.owned").items();
+    let owned: Vec<_> = owned.iter().map(|kind| kind.at("name").text()).collect();
+    let converted = webhooks(version).into_iter().flat_map(|webhook| webhook.at("conversionCRDs").items());
+    let foreign = converted.filter(|name| !owned.contains(&name.text()));
+    foreign.map(|name| name.finding(Fault::ForeignConversion, "this kind is not owned")).collect()
 }
