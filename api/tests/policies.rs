@@ -3,30 +3,15 @@
 #![cfg(feature = "crd")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::collections::BTreeSet;
+#[macro_use]
+mod support;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use rebound_api::crd::retry_policy::{Checked, check};
 use rebound_api::policy::duration::format;
 use rebound_api::policy::retry::RetryRules;
-use rebound_api::violation::Violation;
-
-/// A test for each manifest of the folder, by its name.
-macro_rules! goldens {
-    ($($name:ident)+) => {
-        $(#[test] fn $name() { golden(&folder().join(concat!(stringify!($name), ".yaml")), stringify!($name)); })+
-
-        #[test]
-        fn every_manifest_has_a_test() {
-            let names = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
-            let manifests = names.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
-            let stems: BTreeSet<_> = manifests.map(|path| path.file_stem().unwrap().to_owned()).collect();
-            let tests = [$(stringify!($name)),+];
-            assert_eq!(stems, tests.iter().map(|name| (*name).into()).collect());
-        }
-    };
-}
 
 goldens! {
     s24_class_5xx_is_500_to_599
@@ -75,28 +60,15 @@ fn s81_the_policy_of_the_seed_applies_unchanged() {
 
 #[track_caller]
 fn golden(manifest: &Path, name: &str) {
-    let yaml = std::fs::read_to_string(manifest).unwrap();
-    let actual = render(&check(&serde_saphyr::from_str(&yaml).unwrap()));
-    let golden = folder().join(name).with_extension("out");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&golden, actual).unwrap();
-    } else {
-        assert_eq!(
-            actual,
-            std::fs::read_to_string(&golden).unwrap_or_default(),
-            "UPDATE_GOLDEN=1 rewrites {golden:?}"
-        );
-    }
+    support::golden(manifest, &folder().join(name), |object| render(&check(object)));
 }
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/policies")
+    support::folder("policies")
 }
 
 fn render(checked: &Checked) -> String {
-    let mut text = String::new();
-    violations(&mut text, "violation", &checked.report.violations);
-    violations(&mut text, "warning", &checked.report.warnings);
+    let mut text = support::report(&checked.report);
     let (Some(policy), Some(rules)) = (&checked.policy, &checked.rules) else { return text };
     for target in policy.targets() {
         writeln!(text, "target {:?} {}", target.kind, target.key).unwrap();
@@ -110,12 +82,6 @@ fn render(checked: &Checked) -> String {
         }
     }
     text
-}
-
-fn violations(text: &mut String, what: &str, list: &[Violation]) {
-    for Violation { path, reason, message } in list {
-        writeln!(text, "{what} {path} {reason:?}\n  {message}").unwrap();
-    }
 }
 
 fn port(text: &mut String, name: &str, rules: Option<&RetryRules>) {

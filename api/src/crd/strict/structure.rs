@@ -53,7 +53,7 @@ impl Mended {
             Value::Object(fields) if schema.properties.is_some() => self.object(path, schema, fields),
             Value::Object(entries) => self.map(path, schema, entries),
             Value::Array(items) => self.array(path, schema, items),
-            Value::Number(number) if schema.type_.as_deref() == Some("integer") => {
+            Value::Number(number) if schema.type_.as_deref() != Some("number") => {
                 wrong_type::integer(number).map_or_else(|| value.clone(), Value::from)
             }
             other => other.clone(),

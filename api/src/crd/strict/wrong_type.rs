@@ -18,6 +18,9 @@ pub(super) fn complaint(schema: &JSONSchemaProps, value: &Value) -> Option<(Reas
         ("integer", Value::String(_)) if int_or_string => None,
         ("integer", Value::Number(number)) => match integer(number) {
             Some(_) => None,
+            None if number.is_f64() && int_or_string => {
+                Some((Reason::Invalid, format!("is {number}; write \"{number}\", with quotes")))
+            }
             None if number.is_f64() => {
                 Some((Reason::Invalid, format!("is {number}; must be a whole number")))
             }
