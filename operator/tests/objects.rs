@@ -10,7 +10,7 @@ use rebound_operator::app;
 use rebound_operator::build::{Family, Install, keeps_what_it_has, objects};
 use rebound_operator::cli::Objects;
 use rebound_operator::observe::files::Files;
-use rebound_operator::observe::world::World;
+use rebound_operator::observe::world::{Observed, World};
 use rebound_operator::status::conditions::statuses;
 use rebound_operator::validate::{self, object};
 use serde_json::{Value, json};
@@ -129,6 +129,27 @@ fn an_address_that_no_service_can_ask_for_is_refused_and_named() {
     }
     let any = gateway(&json!({ "addresses": [{ "type": "IPAddress" }] }));
     assert_eq!(accepted(&any)[0], "True");
+}
+
+/// Where the webhook did not see it: it was off, or the object is older than its rules.
+#[test]
+fn a_config_that_is_not_valid_refuses_the_gateway_with_every_mistake() {
+    let parameters = json!({ "group": "gateway.flomesh.io", "kind": "GatewayConfig", "name": "own" });
+    let mut world = gateway(&json!({ "infrastructure": { "parametersRef": parameters } }));
+    let metadata = json!({ "name": "own", "namespace": "shop" });
+    let spec = json!({ "replicas": 0, "dataplane": { "driver": "Iouring" } });
+    let config = json!({ "apiVersion": "gateway.flomesh.io/v1alpha1", "kind": "GatewayConfig", "metadata": metadata, "spec": spec });
+    let meta = serde_json::from_value(metadata).unwrap();
+    let observed = Observed::new(&meta, config).unwrap();
+    world.configs.insert(observed.key.clone(), observed);
+    let [status, reason, message] = accepted(&world);
+    assert_eq!((status.as_str(), reason.as_str()), ("False", "InvalidParameters"), "{message}");
+    assert!(message.contains("spec.replicas: must be 1 to 1000"), "{message}");
+    assert!(
+        message.contains("spec.dataplane.driver: `Iouring` is not one of Auto, Uring, Epoll"),
+        "{message}"
+    );
+    assert!(built(&world, Family::V4).is_empty());
 }
 
 #[test]

@@ -79,6 +79,8 @@ goldens! {
     listeners_that_are_not_distinct_are_all_refused
     matches_of_all_kinds
     only_http_is_served
+    parameters_that_do_not_exist_refuse_class_and_gateway
+    remarks_about_a_gateway_config_stand_with_who_names_it
     routes_stand_in_the_order_of_their_age
     two_gateways_cannot_share_a_port
     weights_are_kept
@@ -111,6 +113,34 @@ fn source(input: &Path) -> Source {
     let Command::Render(render) = cli.command else { unreachable!() };
     let paths: Vec<PathBuf> = render.paths;
     Source::Files(Files::new(app::settings(paths, render.objects)))
+}
+
+/// A mistake in how a data plane is run is no reason to stop serving.
+#[test]
+fn a_gateway_that_is_refused_keeps_its_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.yaml");
+    let mut sink = Sink::Files(Folder::open(folder.path().join("out")).unwrap());
+    let mut round = |port: u16, infrastructure: &str| {
+        let text = format!(
+            "apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: web}}
+spec: {{gatewayClassName: fsm, {infrastructure} listeners: [{{name: http, protocol: HTTP, port: {port}}}]}}
+"
+        );
+        std::fs::write(&input, text).unwrap();
+        let round = controller::reconcile(&mut source(&input), &mut sink).unwrap();
+        let lines: Vec<_> = round.lines().collect();
+        (sink.current().values().cloned().collect::<Vec<_>>(), lines.join("\n"))
+    };
+    let missing =
+        "infrastructure: {parametersRef: {group: gateway.flomesh.io, kind: GatewayConfig, name: missing}},";
+    let (before, _) = round(8080, "");
+    let (after, lines) = round(9090, missing);
+    assert_eq!((before.len(), &after), (1, &before));
+    assert!(lines.contains("GatewayConfig default/missing does not exist"), "{lines}");
+    assert_eq!(round(9090, "").0[0].listeners[0].port, 9090);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use rebound_api::name::LABEL_MAX_CHARS;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The most shards of a snapshot. The agent's Role names each of them, so that it need not follow their number.
-pub const SHARDS_MAX: usize = 64;
+/// The most shards of a snapshot. The agent's Role names each of them, so that it need not follow their number. The
+/// largest snapshot comes to 60 of them, and to more only if its parts must be halved to fit.
+pub const SHARDS_MAX: usize = 128;
 
 /// Hexadecimal digits of the hash in a name that had to be changed.
 const HASH_CHARS: usize = 10;

@@ -60,9 +60,7 @@ fn find(
     name: &str,
 ) -> Result<Found, Refusal> {
     if (group, kind) != (GROUP, KIND) {
-        return Err(invalid(format!(
-            "{path}: must name a {KIND} of group `{GROUP}`, not a {kind} of `{group}`"
-        )));
+        return Err(invalid(format!("{path}: must name a {KIND} of group `{GROUP}`, not a {kind}")));
     }
     let key = ObjectKey::new(namespace, name).map_err(|bad| invalid(format!("{path}: {bad}")))?;
     let config = world.configs.get(&key);

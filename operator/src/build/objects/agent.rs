@@ -31,7 +31,10 @@ pub(super) fn container(common: &Common<'_>) -> Container {
         env: Some(vec![env("POD_NAME", "metadata.name"), env("POD_NAMESPACE", "metadata.namespace")]),
         resources: Some(resources()),
         security_context: Some(pod::confined()),
-        volume_mounts: Some(vec![mount(pod::RUN, RUN_PATH, false), mount(pod::TOKEN, TOKEN_PATH, true)]),
+        volume_mounts: Some(vec![
+            mount(pod::RUN, RUN_PATH),
+            VolumeMount { read_only: Some(true), ..mount(pod::TOKEN, TOKEN_PATH) },
+        ]),
         ..Container::default()
     }
 }
@@ -53,11 +56,6 @@ fn resources() -> ResourceRequirements {
     }
 }
 
-fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
-    VolumeMount {
-        name: volume.into(),
-        mount_path: path.into(),
-        read_only: Some(read_only),
-        ..VolumeMount::default()
-    }
+fn mount(volume: &str, path: &str) -> VolumeMount {
+    VolumeMount { name: volume.into(), mount_path: path.into(), ..VolumeMount::default() }
 }

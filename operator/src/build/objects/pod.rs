@@ -30,7 +30,7 @@ const GRACE_SECONDS: i64 = dataplane::PAUSE_SECONDS + 25 + 2 + 3;
 
 pub(super) fn template(common: &Common<'_>) -> PodTemplateSpec {
     let settings = &common.gateway.settings;
-    let spread = settings.topology_spread().into_iter().map(|it| select(common, it)).collect();
+    let spread: Vec<_> = settings.topology_spread().into_iter().map(|it| select(common, it)).collect();
     let spec = PodSpec {
         service_account_name: Some(common.names.base().into()),
         automount_service_account_token: Some(false),
@@ -40,10 +40,11 @@ pub(super) fn template(common: &Common<'_>) -> PodTemplateSpec {
         init_containers: Some(vec![agent::container(common)]),
         containers: vec![dataplane::container(common)],
         volumes: Some(vec![run(), token()]),
-        node_selector: settings.node_selector().cloned(),
-        tolerations: settings.tolerations().cloned(),
+        // Kubernetes does not keep what is empty: written, it would differ for ever.
+        node_selector: settings.node_selector().cloned().filter(|it| !it.is_empty()),
+        tolerations: settings.tolerations().cloned().filter(|it| !it.is_empty()),
         affinity: settings.affinity().cloned(),
-        topology_spread_constraints: Some(spread),
+        topology_spread_constraints: Some(spread).filter(|it| !it.is_empty()),
         ..PodSpec::default()
     };
     let metadata = ObjectMeta {
