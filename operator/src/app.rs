@@ -1,9 +1,12 @@
 //! Wiring: which rooms a command needs, and what it prints and returns.
 
+mod controller;
 mod fleet;
 mod once;
 mod run;
 mod screen;
+mod stop;
+mod tasks;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,9 +33,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Render(args) => once::render(args),
         Command::Validate(args) => once::validate(args),
         Command::Crds => once::crds(),
-        Command::Controller(_) => {
-            bail!("`controller` is not in this build; `run` serves the Gateways of files")
-        }
+        Command::Controller(args) => controller::run(args),
         Command::Agent(_) => bail!("`agent` is not in this build; `run` serves the Gateways of files"),
     }
 }

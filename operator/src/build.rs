@@ -2,17 +2,24 @@
 //!
 //! Pure: no client, no file, no clock. A snapshot that cannot be given to a data plane is a diagnostic on its Gateway.
 
+pub mod class;
+pub mod config_map;
 pub mod labels;
 pub mod names;
 mod objects;
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
-use rebound_api::config::{Snapshot, codec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use rebound_api::config::Snapshot;
 use rebound_api::name::{Generation, ObjectKey};
+use serde_json::Value;
 
-use crate::validate::RefusedGateway;
+use crate::shards::{self, Set};
+use crate::validate::Accepted;
+use names::Names;
 
 pub use objects::{Family, Install, keeps_what_it_has, objects};
 
@@ -28,6 +35,12 @@ pub struct Applied;
 pub struct Desired<State> {
     pub gateway: ObjectKey,
     pub config: Config,
+    /// What the objects of the Gateway have in common: namespace, labels, owner.
+    pub meta: ObjectMeta,
+    /// Everything else that it needs to have in a cluster, in the order in which it is to be written.
+    pub objects: Vec<Value>,
+    /// What it has already stays, also if it is not among the objects.
+    pub keeps: bool,
     state: PhantomData<State>,
 }
 
@@ -35,51 +48,77 @@ pub struct Desired<State> {
 #[derive(Debug)]
 pub enum Config {
     /// What the data plane has is right.
-    Unchanged(Snapshot),
+    Unchanged(Arc<Set>),
     /// What it has is out of date.
-    Changed { snapshot: Snapshot, bytes: Vec<u8> },
+    Changed(Arc<Set>),
+    /// It could not be written just now, and will be.
+    Pending { message: String },
     /// What the user asks for cannot be given to the data plane; it keeps what it has.
     Refused { message: String },
 }
 
-/// Numbers and encodes the snapshots. `current` is what the data planes have been given before; Gateways that are
+/// Numbers the snapshots and splits them. `current` is what the data planes have been given before; Gateways that are
 /// refused keep that.
 pub fn resources(
+    accepted: &Accepted<'_>,
     snapshots: Vec<Snapshot>,
-    refused: &[RefusedGateway],
-    current: &BTreeMap<ObjectKey, Snapshot>,
+    current: &BTreeMap<ObjectKey, Arc<Set>>,
+    install: &Install,
 ) -> Vec<Desired<Prepared>> {
-    let desired = |gateway, config| Desired { gateway, config, state: PhantomData };
-    let changed = snapshots.into_iter().map(|snapshot| {
-        let gateway = snapshot.gateway.clone();
-        let config = config(current.get(&gateway), snapshot);
-        desired(gateway, config)
+    let given = accepted.gateways.iter().zip(snapshots).map(|(gateway, snapshot)| {
+        let names = Names::new(gateway.key.name(), &gateway.class);
+        Desired {
+            gateway: gateway.key.clone(),
+            config: config(current.get(&gateway.key), snapshot, names.base()),
+            meta: objects::meta(gateway, &names),
+            objects: objects::objects(gateway, install),
+            keeps: objects::keeps_what_it_has(gateway),
+            state: PhantomData,
+        }
     });
-    let kept = refused.iter().map(|it| {
-        let config = Config::Refused { message: it.message.clone() };
-        desired(it.key.clone(), config)
+    let kept = accepted.refused.iter().map(|it| Desired {
+        gateway: it.key.clone(),
+        config: Config::Refused { message: it.message.clone() },
+        meta: ObjectMeta::default(),
+        objects: Vec::new(),
+        keeps: true,
+        state: PhantomData,
     });
-    changed.chain(kept).collect()
+    given.chain(kept).collect()
+}
+
+impl<State> Desired<State> {
+    pub fn is_refused(&self) -> bool {
+        matches!(self.config, Config::Refused { .. })
+    }
+
+    /// That of the configuration, unless it could not be given.
+    pub fn generation(&self) -> Option<Generation> {
+        match &self.config {
+            Config::Unchanged(set) | Config::Changed(set) => Some(set.snapshot().generation),
+            Config::Pending { .. } | Config::Refused { .. } => None,
+        }
+    }
 }
 
 impl Desired<Prepared> {
     /// For the room that has put it in its place.
     pub fn applied(self) -> Desired<Applied> {
-        let Self { gateway, config, state: _ } = self;
-        Desired { gateway, config, state: PhantomData }
+        let Self { gateway, config, meta, objects, keeps, state: _ } = self;
+        Desired { gateway, config, meta, objects, keeps, state: PhantomData }
     }
 }
 
 /// The generation grows by one when anything else differs.
-fn config(current: Option<&Snapshot>, mut snapshot: Snapshot) -> Config {
-    let generation = current.map_or(Generation::default(), |it| it.generation);
+fn config(current: Option<&Arc<Set>>, mut snapshot: Snapshot, base: &str) -> Config {
+    let generation = current.map_or(Generation::default(), |it| it.snapshot().generation);
     snapshot.generation = generation;
-    if current == Some(&snapshot) {
-        return Config::Unchanged(snapshot);
+    if let Some(current) = current.filter(|it| *it.snapshot() == snapshot) {
+        return Config::Unchanged(current.clone());
     }
     snapshot.generation = Generation(generation.0.saturating_add(1));
-    match codec::encode(&snapshot) {
-        Ok(bytes) => Config::Changed { snapshot, bytes },
+    match shards::split(snapshot, base, current.map(|it| &**it)) {
+        Ok(set) => Config::Changed(Arc::new(set)),
         Err(error) => Config::Refused { message: error.to_string() },
     }
 }

@@ -108,6 +108,9 @@ pub struct Controller {
     /// The name of this replica, unlike that of any other
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     pub identity: Option<String>,
+    /// The address of this replica's pod, which tells the IP family of the cluster
+    #[arg(long, env = "POD_IP", value_name = "IP")]
+    pub pod_ip: Option<IpAddr>,
     /// Where probes and metrics are answered
     #[arg(long, default_value_t = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8081)), value_name = "ADDR")]
     pub admin: SocketAddr,

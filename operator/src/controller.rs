@@ -1,49 +1,114 @@
 //! One round of the walk. The table of contents of this crate: each line is a room.
 
-use crate::apply::{ApplyError, Sink};
-use crate::build::{self, Applied, Config, Desired};
-use crate::observe::Source;
-use crate::observe::files::finding::Finding;
-use crate::status::conditions;
-use crate::status::document::StatusList;
-use crate::telemetry::metrics::{Scope, Stage};
-use crate::telemetry::spans::{self, within};
-use crate::translate;
-use crate::validate;
+mod follow;
 
-/// What a round did.
+pub use follow::Left;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rebound_api::name::ObjectKey;
+
+use crate::apply::Sink;
+use crate::build::{self, Applied, Config, Desired, Install};
+use crate::observe::files::finding::Finding;
+use crate::observe::{Observation, Source};
+use crate::status::Board;
+use crate::status::conditions::{self, progress::Needs, progress::Outcome};
+use crate::status::document::StatusList;
+use crate::status::file::StatusError;
+use crate::telemetry::metrics::{Metrics, Stage};
+use crate::telemetry::spans::{timed, timed_async};
+use crate::translate;
+use crate::validate::{self, verdict::Verdicts};
+
+/// The two ends of the walk, and what the last round came to.
 #[derive(Debug)]
-pub struct Round {
-    pub gateways: Vec<Desired<Applied>>,
-    pub status: StatusList,
-    pub findings: Vec<Finding>,
-    /// What has neither an object nor a file to stand beside.
-    pub notes: Vec<String>,
+pub struct Walk {
+    pub source: Source,
+    pub sink: Sink,
+    pub board: Board,
+    install: Install,
+    metrics: Arc<Metrics>,
+    needs: Needs,
+    verdicts: Verdicts,
+    applied: Vec<Desired<Applied>>,
+    told: Vec<String>,
 }
 
-impl Round {
+/// What a round has to tell.
+#[derive(Debug)]
+pub struct Round {
+    pub status: StatusList,
+    pub findings: Vec<Finding>,
     /// Everything that the user should be told, a line for each.
-    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
-        let refused = self.gateways.iter().filter_map(|it| match &it.config {
-            Config::Refused { message } => {
-                Some(format!("Gateway {} keeps what it has: {message}", it.gateway))
-            }
-            Config::Unchanged(_) | Config::Changed { .. } => None,
-        });
-        self.findings.iter().map(ToString::to_string).chain(self.notes.iter().cloned()).chain(refused)
+    pub lines: Vec<String>,
+}
+
+impl Walk {
+    pub fn new(source: Source, sink: Sink, board: Board, install: Install, metrics: Arc<Metrics>) -> Self {
+        let (needs, verdicts, applied, told) = <_>::default();
+        Self { source, sink, board, install, metrics, needs, verdicts, applied, told }
+    }
+
+    /// What the last round came to.
+    pub fn applied(&self) -> &[Desired<Applied>] {
+        &self.applied
+    }
+
+    /// Looks at what exists and makes everything so.
+    pub async fn reconcile(&mut self) -> Result<Round, StatusError> {
+        let metrics = &self.metrics;
+        let seen = timed(metrics, Stage::Observe, || self.source.observe(validate::object::admit));
+        let class = build::class::gateway_class(seen.world, &self.install.class, self.install.owner.as_ref());
+        self.sink.keep(class, seen.live).await;
+        let (accepted, verdicts) = timed(metrics, Stage::Validate, || validate::decide(seen.world));
+        let snapshots = timed(metrics, Stage::Translate, || translate::snapshots(seen.world, &accepted));
+        let current = self.sink.current();
+        let built = || build::resources(&accepted, snapshots, current, &self.install);
+        let prepared = timed(metrics, Stage::Build, built);
+        self.applied = timed_async(metrics, Stage::Apply, self.sink.apply(prepared, seen.live)).await;
+        self.needs.note(&verdicts, &self.applied);
+        self.verdicts = verdicts;
+        let statuses = conditions::statuses(&outcome(&self.verdicts, &self.applied, &seen, &self.needs));
+        let status = StatusList::new(statuses, &seen.findings, &self.verdicts.notes);
+        timed(metrics, Stage::Status, || self.board.want(&status))?;
+        let lines = lines(&seen.findings, &self.verdicts.notes, &self.applied);
+        Ok(Round { status, findings: seen.findings, lines })
     }
 }
 
-/// Looks at what exists and makes everything so.
-pub fn reconcile(source: &mut Source, sink: &mut Sink) -> Result<Round, ApplyError> {
-    let _trace = spans::reconcile(Scope::All).entered();
-    let seen = within(Stage::Observe, || source.observe(validate::object::admit));
-    let (accepted, verdicts) = within(Stage::Validate, || validate::decide(&seen.world));
-    let snapshots = within(Stage::Translate, || translate::snapshots(&seen.world, &accepted));
-    let prepared = within(Stage::Build, || build::resources(snapshots, &accepted.refused, sink.current()));
-    let applied = within(Stage::Apply, || sink.apply(prepared));
-    let statuses = conditions::statuses(&verdicts, &applied);
-    let status = StatusList::new(statuses, &seen.findings, &verdicts.notes);
-    within(Stage::Status, || sink.write_status(&status))?;
-    Ok(Round { gateways: applied, status, findings: seen.findings, notes: verdicts.notes })
+impl Walk {
+    /// Only endpoints have changed: nothing has to be decided anew.
+    pub async fn follow_endpoints(&mut self, services: &BTreeSet<ObjectKey>) {
+        let seen = self.source.observe(validate::object::admit);
+        let refresh = |snapshot: &mut _| translate::move_endpoints(seen.world, snapshot, services);
+        self.sink.amend(refresh, seen.live).await;
+    }
+
+    /// Only what is seen of data planes has changed.
+    pub fn follow_fleets(&mut self) {
+        let seen = self.source.observe(validate::object::admit);
+        let outcome = outcome(&self.verdicts, &self.applied, &seen, &self.needs);
+        self.board.want_also(conditions::of_progress(&outcome));
+    }
+}
+
+fn outcome<'a>(
+    verdicts: &'a Verdicts,
+    applied: &'a [Desired<Applied>],
+    seen: &'a Observation<'_>,
+    needs: &'a Needs,
+) -> Outcome<'a> {
+    Outcome { verdicts, applied, fleets: &seen.world.fleets, needs }
+}
+
+fn lines(findings: &[Finding], notes: &[String], applied: &[Desired<Applied>]) -> Vec<String> {
+    let kept = applied.iter().filter_map(|it| match &it.config {
+        Config::Refused { message } | Config::Pending { message } => {
+            Some(format!("Gateway {} keeps what it has: {message}", it.gateway))
+        }
+        Config::Unchanged(_) | Config::Changed { .. } => None,
+    });
+    findings.iter().map(ToString::to_string).chain(notes.iter().cloned()).chain(kept).collect()
 }

@@ -11,7 +11,7 @@ mod route;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rebound_api::config::Snapshot;
-use rebound_api::name::{Generation, ServicePort};
+use rebound_api::name::{Generation, ObjectKey, ServicePort};
 
 use crate::observe::world::World;
 use crate::validate::{Accepted, AcceptedGateway};
@@ -22,6 +22,17 @@ type ClusterIndex = BTreeMap<ServicePort, u32>;
 /// The snapshots of all Gateways, still without a generation.
 pub fn snapshots(world: &World, accepted: &Accepted<'_>) -> Vec<Snapshot> {
     accepted.gateways.iter().map(|gateway| snapshot(world, accepted, gateway)).collect()
+}
+
+/// Gives the clusters of these Services the endpoints that they have now. Says whether any has changed.
+pub fn move_endpoints(world: &World, snapshot: &mut Snapshot, services: &BTreeSet<ObjectKey>) -> bool {
+    let mut has_changed = false;
+    for cluster in snapshot.clusters.iter_mut().filter(|it| services.contains(&it.service.service)) {
+        let endpoints: Vec<_> = cluster::endpoints(world, &cluster.service).into_iter().collect();
+        has_changed |= cluster.endpoints != endpoints;
+        cluster.endpoints = endpoints;
+    }
+    has_changed
 }
 
 fn snapshot(world: &World, accepted: &Accepted<'_>, gateway: &AcceptedGateway) -> Snapshot {

@@ -100,8 +100,10 @@ pub enum Reason {
     Overridden,
     /// Policy: in effect for a part of what it asks for; the message names the rest.
     PartiallyProgrammed,
-    /// The configuration is on its way.
+    /// Policy: the configuration is on its way.
     Reconciling,
+    /// Gateway, listener: the configuration is on its way, or no data plane is ready.
+    Pending,
 }
 
 impl Condition {

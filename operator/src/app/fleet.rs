@@ -61,8 +61,9 @@ impl Fleet {
 
     /// Starts what is missing and drains what is no longer wanted.
     pub(super) fn adjust(&mut self, sink: &Sink) {
-        let Sink::Files(folder) = sink;
-        let serves = |key: &ObjectKey| folder.current().get(key).is_some_and(|it| !it.listeners.is_empty());
+        let Sink::Files(folder) = sink else { return };
+        let serves =
+            |key: &ObjectKey| folder.current().get(key).is_some_and(|it| !it.snapshot().listeners.is_empty());
         let gone: Vec<_> =
             self.planes.extract_if(.., |key, _| !serves(key)).map(|(_, plane)| plane).collect();
         gone.iter().for_each(Plane::drain);

@@ -1,31 +1,39 @@
 //! The commands that look once: `render`, `validate`, `crds`.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::bail;
+use futures::executor::block_on;
 use serde_json::json;
 
 use super::{NOT_VALID, USAGE_OR_IO, refuse_loop, screen, settings};
 use crate::apply::Sink;
 use crate::apply::files::Folder;
-use crate::build::{Applied, Config, Desired};
+use crate::build::{Desired, Install};
 use crate::cli::{Objects, Output, Render, Validate};
-use crate::controller;
+use crate::controller::Walk;
 use crate::observe::Source;
 use crate::observe::files::Files;
 use crate::observe::files::finding::{Finding, Severity};
+use crate::status::Board;
+use crate::status::file::StatusFile;
 use crate::validate::object;
 
 /// Writes snapshots and status of whatever is valid, and tells about the rest.
 pub(super) fn render(args: Render) -> anyhow::Result<ExitCode> {
     refuse_loop(&args.out, &args.paths)?;
     let settings = settings(args.paths, args.objects);
-    let mut source = Source::Files(Files::new(settings));
-    let mut sink = Sink::Files(Folder::open(args.out)?);
-    let round = controller::reconcile(&mut source, &mut sink)?;
-    round.lines().try_for_each(screen::line)?;
-    let is_refused = |it: &Desired<Applied>| matches!(it.config, Config::Refused { .. });
-    if round.gateways.iter().any(is_refused) {
+    let board = Board::File(StatusFile::open(&args.out));
+    let mut walk = Walk::new(
+        Source::Files(Box::new(Files::new(settings))),
+        Sink::Files(Folder::open(args.out)?),
+        board,
+        Install::default(),
+    );
+    let round = block_on(walk.reconcile())?;
+    round.lines.iter().try_for_each(screen::line)?;
+    if walk.applied().iter().any(Desired::is_refused) {
         return Ok(ExitCode::from(NOT_VALID));
     }
     Ok(exit_code(&round.findings))

@@ -2,21 +2,25 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::fleet::{Fleet, Program};
+use super::stop::Stop;
 use super::{USAGE_OR_IO, refuse_loop, screen, settings};
 use crate::apply::Sink;
 use crate::apply::files::Folder;
+use crate::build::Install;
 use crate::cli::Run;
-use crate::controller::{self, Round};
+use crate::controller::{Round, Walk};
 use crate::observe::Source;
 use crate::observe::files::Files;
 use crate::observe::files::finding::Severity;
 use crate::observe::watch::Watch;
+use crate::status::Board;
+use crate::status::file::StatusFile;
 
 const DATAPLANE: &str = "rebound-dataplane";
 /// An edit often comes as several events; this long after the first one the files are read.
@@ -35,26 +39,27 @@ async fn serve(args: Run) -> anyhow::Result<ExitCode> {
     let program = Program { path: find_dataplane(args.dataplane)?, bind: args.bind, admin: args.admin };
     let mut watch = Watch::new(args.paths.clone())?;
     let settings = settings(args.paths, args.objects);
-    let mut source = Source::Files(Files::new(settings));
-    let mut sink = Sink::Files(Folder::open(out.path().into())?);
+    let source = Source::Files(Box::new(Files::new(settings)));
+    let sink = Sink::Files(Folder::open(out.path().into())?);
+    let mut walk = Walk::new(source, sink, Board::File(StatusFile::open(out.path())), Install::default(), Arc::default());
     screen::line(format_args!("out={}", out.path().display()))?;
     let mut fleet = Fleet::new(program);
     let mut told = Vec::new();
     // Before the first look, as before each later one: what changes while we look is another change.
     watch.follow();
-    let first = controller::reconcile(&mut source, &mut sink)?;
+    let first = walk.reconcile().await?;
     tell(&mut told, &first);
     if first.findings.iter().any(|it| it.severity == Severity::Unreadable) {
         return Ok(ExitCode::from(USAGE_OR_IO));
     }
-    fleet.adjust(&sink);
+    fleet.adjust(&walk.sink);
     while watch.changed_or(stop.wanted(), DEBOUNCE).await {
         watch.follow();
-        match controller::reconcile(&mut source, &mut sink) {
+        match walk.reconcile().await {
             Ok(round) => tell(&mut told, &round),
             Err(error) => tracing::error!("{:#}", anyhow::Error::new(error)),
         }
-        fleet.adjust(&sink);
+        fleet.adjust(&walk.sink);
     }
     tracing::info!("draining");
     fleet.stop().await;
@@ -63,9 +68,9 @@ async fn serve(args: Run) -> anyhow::Result<ExitCode> {
 
 /// Prints what was found, once for each time that it changes.
 fn tell(told: &mut Vec<String>, round: &Round) {
-    let lines: Vec<_> = round.lines().collect();
+    let lines = &round.lines;
     lines.iter().filter(|it| !told.contains(it)).for_each(screen::tell);
-    *told = lines;
+    told.clone_from(lines);
 }
 
 fn find_dataplane(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
@@ -98,32 +103,6 @@ impl Out {
         match self {
             Self::Given(path) => path,
             Self::Temporary(folder) => folder.path(),
-        }
-    }
-}
-
-/// The signals that end the program: from a supervisor, from the keyboard, from a terminal that closes. Left to
-/// themselves the last two would end the operator and leave its data planes behind.
-struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Stop {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn wanted(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            _ = self.hangup.recv() => {}
         }
     }
 }

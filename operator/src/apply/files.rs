@@ -1,4 +1,4 @@
-//! A folder as the place of everything: one snapshot for each Gateway, and `status.yaml`.
+//! A folder as the place of configuration: one snapshot for each Gateway.
 //!
 //! Files are replaced by atomic rename, so that nobody ever reads half of one. They are not synced to disk: a file
 //! that a power cut damages fails its checksum and is written again.
@@ -6,18 +6,15 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rebound_api::config::Snapshot;
 use rebound_api::config::codec::{self, SNAPSHOT_MAX_BYTES};
 use rebound_api::name::ObjectKey;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::ApplyError;
 use crate::build::{Applied, Config, Desired, Prepared};
-use crate::status::document::StatusList;
-
-/// What a cluster would hold as `status` of its objects.
-pub const STATUS_FILE: &str = "status.yaml";
+use crate::shards::{self, Set};
 
 const EXTENSION: &str = "snapshot";
 /// What a file is called while it is written.
@@ -29,8 +26,7 @@ const FILE_NAME_MAX_BYTES: usize = 255;
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    current: BTreeMap<ObjectKey, Snapshot>,
-    status: String,
+    current: BTreeMap<ObjectKey, Arc<Set>>,
 }
 
 impl Folder {
@@ -42,11 +38,11 @@ impl Folder {
         let files = entries.filter_map(|entry| entry.ok().map(|it| it.path()));
         let snapshots = files.filter(|it| it.extension().is_some_and(|it| it == EXTENSION));
         let read = snapshots.filter_map(|file| Some((read(&file)?, file)));
+        let gateway = |it: &Set| it.snapshot().gateway.clone();
         // One that somebody has renamed or copied is not what a data plane reads.
-        let in_place = read.filter(|(it, file)| file.file_name() == Some(file_name(&it.gateway).as_ref()));
-        let current = in_place.map(|(it, _)| (it.gateway.clone(), it)).collect();
-        let status = std::fs::read_to_string(path.join(STATUS_FILE)).unwrap_or_default();
-        Ok(Self { path, current, status })
+        let in_place = read.filter(|(it, file)| file.file_name() == Some(file_name(&gateway(it)).as_ref()));
+        let current = in_place.map(|(it, _)| (gateway(&it), Arc::new(it))).collect();
+        Ok(Self { path, current })
     }
 
     pub fn path(&self) -> &Path {
@@ -54,7 +50,7 @@ impl Folder {
     }
 
     /// What the snapshots hold.
-    pub fn current(&self) -> &BTreeMap<ObjectKey, Snapshot> {
+    pub fn current(&self) -> &BTreeMap<ObjectKey, Arc<Set>> {
         &self.current
     }
 
@@ -74,32 +70,18 @@ impl Folder {
         prepared.into_iter().map(Desired::applied).collect()
     }
 
-    /// Writes the status when it says something new.
-    pub(super) fn write_status(&mut self, status: &StatusList) -> Result<(), ApplyError> {
-        let status = serde_saphyr::to_string(status).map_err(ApplyError::Yaml)?;
-        let path = self.path.join(STATUS_FILE);
-        if status != self.status || !path.exists() {
-            replace(&path, status.as_bytes()).map_err(|source| ApplyError::Write { path, source })?;
-            self.status = status;
-        }
-        Ok(())
-    }
-
     /// Writes a snapshot that is new, or that somebody has taken away.
     fn put(&mut self, gateway: &ObjectKey, config: &Config) -> Result<(), String> {
         let path = self.snapshot_path(gateway);
-        let failed = |error| format!("cannot write {}: {error}", path.display());
-        match config {
-            Config::Changed { snapshot, bytes } => {
-                replace(&path, bytes).map_err(failed)?;
-                self.current.insert(gateway.clone(), snapshot.clone());
-            }
-            Config::Unchanged(snapshot) if !path.exists() => {
-                let bytes = codec::encode(snapshot).map_err(|error| error.to_string())?;
-                replace(&path, &bytes).map_err(failed)?;
-            }
-            Config::Unchanged(_) | Config::Refused { .. } => {}
-        }
+        let set = match config {
+            Config::Changed(set) => set,
+            Config::Unchanged(set) if !path.exists() => set,
+            Config::Unchanged(_) | Config::Pending { .. } | Config::Refused { .. } => return Ok(()),
+        };
+        // By way of what the ConfigMaps of a cluster would hold, as an agent does it.
+        let bytes = set.join().map_err(|error| error.to_string())?;
+        replace(&path, &bytes).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        self.current.insert(gateway.clone(), set.clone());
         Ok(())
     }
 
@@ -134,14 +116,16 @@ fn file_name(gateway: &ObjectKey) -> String {
 }
 
 /// An unreadable or damaged snapshot counts as none: it is written anew.
-fn read(path: &Path) -> Option<Snapshot> {
+fn read(path: &Path) -> Option<Set> {
     let length = std::fs::metadata(path).ok()?.len();
     let fits = usize::try_from(length).is_ok_and(|length| length <= SNAPSHOT_MAX_BYTES);
     let bytes = fits.then(|| std::fs::read(path).ok()).flatten()?;
-    codec::decode(&bytes).ok()
+    let snapshot = codec::decode(&bytes).ok()?;
+    let base = snapshot.gateway.name().to_owned();
+    shards::split(snapshot, &base, None).ok()
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Beside its target, because a rename is atomic only within one file system.
     let mut draft = path.as_os_str().to_owned();
     draft.push(DRAFT);

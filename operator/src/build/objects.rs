@@ -27,8 +27,12 @@ use super::names::Names;
 use crate::validate::AcceptedGateway;
 
 /// What an install decides for all Gateways.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Install {
+    /// The GatewayClass that the operator brings along.
+    pub class: String,
+    /// Deleting it takes away what belongs to no Gateway: the ClusterRole of the operator. None outside a cluster.
+    pub owner: Option<OwnerReference>,
     /// The image of the agents.
     pub operator_image: String,
     /// The image of the data planes.
@@ -69,6 +73,17 @@ pub fn objects(gateway: &AcceptedGateway, install: &Install) -> Vec<Value> {
     objects
 }
 
+/// What all objects of a Gateway have in common.
+pub fn meta(gateway: &AcceptedGateway, names: &Names) -> ObjectMeta {
+    ObjectMeta {
+        namespace: Some(gateway.key.namespace().into()),
+        labels: Some(labels::all(gateway, names)),
+        annotations: Some(gateway.annotations.clone()).filter(|it| !it.is_empty()),
+        owner_references: owner(gateway).map(|owner| vec![owner]),
+        ..ObjectMeta::default()
+    }
+}
+
 /// Whether objects that [`objects`] does not give are to be left alone. A Service that is deleted loses its address: too
 /// high a price for a listener that was mistyped. Its data plane is told to listen nowhere.
 pub fn keeps_what_it_has(gateway: &AcceptedGateway) -> bool {
@@ -107,35 +122,16 @@ impl Common<'_> {
     }
 
     fn named(&self, name: &str) -> ObjectMeta {
-        ObjectMeta {
-            name: Some(name.into()),
-            namespace: Some(self.gateway.key.namespace().into()),
-            labels: Some(labels::all(self.gateway, &self.names)),
-            annotations: self.annotations(),
-            owner_references: self.owner().map(|owner| vec![owner]),
-            ..ObjectMeta::default()
-        }
+        ObjectMeta { name: Some(name.into()), ..meta(self.gateway, &self.names) }
     }
 
     fn annotations(&self) -> Option<labels::Map> {
-        Some(self.gateway.annotations.clone()).filter(|it| !it.is_empty())
+        meta(self.gateway, &self.names).annotations
     }
 
     /// Selects the pods.
     fn selector(&self) -> LabelSelector {
         LabelSelector { match_labels: Some(labels::selector(&self.names)), ..LabelSelector::default() }
-    }
-
-    /// None for a Gateway that is in no cluster.
-    fn owner(&self) -> Option<OwnerReference> {
-        Some(OwnerReference {
-            api_version: Gateway::api_version(&()).into(),
-            kind: Gateway::kind(&()).into(),
-            name: self.gateway.key.name().into(),
-            uid: self.gateway.uid.clone()?,
-            controller: Some(true),
-            block_owner_deletion: None,
-        })
     }
 
     /// The ports of the listeners, each once and sorted.
@@ -145,6 +141,18 @@ impl Common<'_> {
         ports.dedup();
         ports
     }
+}
+
+/// None for a Gateway that is in no cluster.
+fn owner(gateway: &AcceptedGateway) -> Option<OwnerReference> {
+    Some(OwnerReference {
+        api_version: Gateway::api_version(&()).into(),
+        kind: Gateway::kind(&()).into(),
+        name: gateway.key.name().into(),
+        uid: gateway.uid.clone()?,
+        controller: Some(true),
+        block_owner_deletion: None,
+    })
 }
 
 /// As JSON, with `apiVersion` and `kind`.

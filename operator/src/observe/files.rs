@@ -4,7 +4,7 @@
 //! their subfolders), fills in the namespace, and refuses what the API server would refuse. What is refused keeps
 //! its last good version, as it would in a cluster: a typo in an edit takes nothing away.
 
-mod assemble;
+pub(super) mod assemble;
 pub mod document;
 pub mod finding;
 pub mod manifest;
@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use rebound_api::name::ServicePort;
 use serde_json::Value;
 
+use super::Observation;
 use super::admission::Admit;
 use super::world::World;
 use finding::Finding;
@@ -44,22 +45,16 @@ pub struct Files {
     readable: BTreeMap<PathBuf, Vec<Manifest>>,
     /// The last version of each object that was not refused.
     admitted: HashMap<Id, Value>,
-}
-
-/// What one look at the files yielded.
-#[derive(Debug)]
-pub struct Observation {
-    pub world: World,
-    pub findings: Vec<Finding>,
+    world: World,
 }
 
 impl Files {
     pub fn new(settings: Settings) -> Self {
-        Self { settings, readable: BTreeMap::new(), admitted: HashMap::new() }
+        Self { settings, readable: BTreeMap::new(), admitted: HashMap::new(), world: World::default() }
     }
 
     /// Reads everything once. What could not be read or is refused stands in the findings.
-    pub fn observe(&mut self, admit: Admit) -> Observation {
+    pub fn observe(&mut self, admit: Admit) -> Observation<'_> {
         let mut findings = self.refresh();
         let mut world =
             World { controller: self.settings.controller.clone(), one_address: true, ..World::default() };
@@ -84,7 +79,8 @@ impl Files {
         self.admitted = admitted;
         assemble::complete(&mut world, &self.settings);
         findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-        Observation { world, findings }
+        self.world = world;
+        Observation { world: &self.world, live: &super::NOTHING, findings }
     }
 
     /// Whether the last look found no object of any kind.

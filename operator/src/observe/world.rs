@@ -84,12 +84,28 @@ pub struct Report {
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 
 impl World {
-    /// Files an EndpointSlice under its Service; one that names none belongs to nobody.
-    pub fn add_slice(&mut self, slice: EndpointSlice) {
+    /// Files an EndpointSlice under its Service, and returns that; one that names none belongs to nobody.
+    pub fn add_slice(&mut self, slice: EndpointSlice) -> Option<ObjectKey> {
         let service = slice.metadata.labels.as_ref().and_then(|labels| labels.get(SERVICE_LABEL));
         let namespace = slice.metadata.namespace.as_deref().unwrap_or_default();
-        if let Some(key) = service.and_then(|service| ObjectKey::new(namespace, service).ok()) {
-            self.slices.entry(key).or_default().push(slice);
+        let key = ObjectKey::new(namespace, service?).ok()?;
+        self.slices.entry(key.clone()).or_default().push(slice);
+        Some(key)
+    }
+
+    /// Takes an object out, by the name of its kind; EndpointSlices are filed under their Service.
+    pub fn remove(&mut self, kind: &str, namespace: &str, name: &str) {
+        let is_it = |key: &ObjectKey| key.namespace() == namespace && key.name() == name;
+        match kind {
+            "GatewayClass" => self.classes.retain(|it| it.metadata.name.as_deref() != Some(name)),
+            "Gateway" => self.gateways.retain(|it| !is_it(&it.key)),
+            "HTTPRoute" => self.routes.retain(|it| !is_it(&it.key)),
+            "ReferenceGrant" => self.grants.retain(|it| !is_it(&it.key)),
+            "RetryPolicy" => self.policies.retain(|it| !is_it(&it.key)),
+            "GatewayConfig" => self.configs.retain(|key, _| !is_it(key)),
+            "Service" => self.services.retain(|key, _| !is_it(key)),
+            "Namespace" => self.namespaces.retain(|it, _| it != name),
+            _ => {}
         }
     }
 

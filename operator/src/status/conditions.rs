@@ -4,6 +4,7 @@
 
 mod gateway;
 mod policy;
+pub mod progress;
 mod route;
 
 use rebound_api::crd::condition::{Condition, ConditionType, Reason};
@@ -12,19 +13,25 @@ use rebound_api::name::ObjectKey;
 use rebound_api::violation::Violation;
 
 use super::document::{Metadata, ObjectStatus, Status};
-use crate::build::{Applied, Config, Desired};
-use crate::validate::verdict::Verdicts;
+use progress::Outcome;
 
 const GATEWAY_API: &str = "gateway.networking.k8s.io/v1";
 const POLICY_API: &str = "gateway.flomesh.io/v1alpha1";
 
 /// The status of every object of ours.
-pub fn statuses(verdicts: &Verdicts, applied: &[Desired<Applied>]) -> Vec<ObjectStatus> {
+pub fn statuses(outcome: &Outcome<'_>) -> Vec<ObjectStatus> {
+    let verdicts = outcome.verdicts;
     let classes = verdicts.classes.iter().map(gateway::class);
-    let gateways = verdicts.gateways.iter().map(|it| gateway::gateway(it, applied));
     let routes = verdicts.routes.iter().filter_map(|it| route::route(it, &verdicts.controller));
-    let policies = verdicts.policies.iter().filter_map(|it| policy::policy(it, verdicts, applied));
-    classes.chain(gateways).chain(routes).chain(policies).collect()
+    classes.chain(routes).chain(of_progress(outcome)).collect()
+}
+
+/// The status of those objects that speak about how far their configuration has come.
+pub fn of_progress(outcome: &Outcome<'_>) -> Vec<ObjectStatus> {
+    let verdicts = outcome.verdicts;
+    let gateways = verdicts.gateways.iter().map(|it| gateway::gateway(it, outcome));
+    let policies = verdicts.policies.iter().filter_map(|it| policy::policy(it, outcome));
+    gateways.chain(policies).collect()
 }
 
 fn object(api_version: &'static str, kind: &'static str, key: &ObjectKey, status: Status) -> ObjectStatus {
@@ -35,14 +42,6 @@ fn object(api_version: &'static str, kind: &'static str, key: &ObjectKey, status
 /// What was accepted, and every field of it that has no effect or will hurt.
 fn accepted(warnings: &[Violation]) -> Condition {
     Condition::holds(ConditionType::Accepted, Reason::Accepted, with_warnings("accepted", warnings))
-}
-
-/// Why a Gateway's data plane could not be given its configuration.
-fn refused_config<'a>(gateway: &ObjectKey, applied: &'a [Desired<Applied>]) -> Option<&'a str> {
-    match &applied.iter().find(|it| it.gateway == *gateway)?.config {
-        Config::Refused { message } => Some(message),
-        Config::Unchanged(_) | Config::Changed { .. } => None,
-    }
 }
 
 fn join(violations: &[Violation]) -> String {

@@ -43,10 +43,22 @@ pub struct Metadata {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Status {
-    GatewayClass { conditions: Vec<Condition> },
-    Gateway { conditions: Vec<Condition>, listeners: Vec<ListenerStatus> },
-    Route { parents: Vec<RouteParentStatus> },
-    Policy { ancestors: Vec<PolicyAncestorStatus> },
+    GatewayClass {
+        conditions: Vec<Condition>,
+    },
+    Gateway {
+        conditions: Vec<Condition>,
+        listeners: Vec<ListenerStatus>,
+        /// None in files mode, where addresses are nobody's to give.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        addresses: Option<Vec<GatewayAddress>>,
+    },
+    Route {
+        parents: Vec<RouteParentStatus>,
+    },
+    Policy {
+        ancestors: Vec<PolicyAncestorStatus>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -56,6 +68,15 @@ pub struct ListenerStatus {
     pub supported_kinds: Vec<RouteGroupKind>,
     pub attached_routes: usize,
     pub conditions: Vec<Condition>,
+}
+
+/// Where clients reach a Gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GatewayAddress {
+    /// `IPAddress` or `Hostname`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub value: String,
 }
 
 impl StatusList {

@@ -24,7 +24,7 @@ pub(super) fn cluster(world: &World, accepted: &Accepted<'_>, port: &ServicePort
     }
 }
 
-fn endpoints(world: &World, port: &ServicePort) -> BTreeSet<SocketAddr> {
+pub(super) fn endpoints(world: &World, port: &ServicePort) -> BTreeSet<SocketAddr> {
     if let Some(pinned) = world.pinned.get(port) {
         return pinned.clone();
     }

@@ -38,13 +38,15 @@ pub(super) fn is_namespaced(id: &Id) -> bool {
 }
 
 /// Puts an object into the world. One without the shape of its kind was refused before and is left out.
-pub(super) fn add(world: &mut World, id: &Id, value: &Value) {
+pub(in crate::observe) fn add(world: &mut World, id: &Id, value: &Value) {
     match id.kind.as_str() {
         "Gateway" => world.gateways.extend(observed::<Gateway>(value, |it| &it.metadata)),
         "GatewayClass" => world.classes.extend(typed::<GatewayClass>(value)),
         "HTTPRoute" => world.routes.extend(observed::<HttpRoute>(value, |it| &it.metadata)),
         "ReferenceGrant" => world.grants.extend(observed::<ReferenceGrant>(value, |it| &it.metadata)),
-        "EndpointSlice" => typed(value).into_iter().for_each(|slice| world.add_slice(slice)),
+        "EndpointSlice" => {
+            let _ = typed(value).and_then(|slice| world.add_slice(slice));
+        }
         "RetryPolicy" => world.policies.extend(as_written(value)),
         "GatewayConfig" => world.configs.extend(as_written(value).map(|it| (it.key.clone(), it))),
         "Service" => {

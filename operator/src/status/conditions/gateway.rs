@@ -1,13 +1,18 @@
 //! GatewayClass, Gateway and listeners.
 
+use std::net::IpAddr;
+
 use rebound_api::crd::Unread;
 use rebound_api::crd::condition::{Condition, ConditionType, Reason};
 use rebound_api::crd::gateway::RouteGroupKind;
 
-use super::super::document::{ListenerStatus, Metadata, ObjectStatus, Status};
-use super::{GATEWAY_API, GATEWAY_GROUP, accepted, object, observed, refused_config, with_warnings};
-use crate::build::{Applied, Desired};
+use super::super::document::{GatewayAddress, ListenerStatus, Metadata, ObjectStatus, Status};
+use super::progress::{Outcome, Progress};
+use super::{GATEWAY_API, GATEWAY_GROUP, accepted, object, observed, with_warnings};
 use crate::validate::verdict::{ClassVerdict, GatewayVerdict, ListenerVerdict};
+
+/// The most addresses in a status (Gateway API).
+const ADDRESSES_MAX: usize = 16;
 
 pub(super) fn class(verdict: &ClassVerdict) -> ObjectStatus {
     let accepted = match &verdict.refused {
@@ -23,13 +28,14 @@ pub(super) fn class(verdict: &ClassVerdict) -> ObjectStatus {
     }
 }
 
-pub(super) fn gateway(verdict: &GatewayVerdict, applied: &[Desired<Applied>]) -> ObjectStatus {
-    let refused = refused_config(&verdict.key, applied);
-    let conditions = vec![gateway_accepted(verdict), gateway_programmed(verdict, refused)];
-    let listeners = verdict.listeners.iter().map(|it| listener(it, verdict.generation, refused));
+pub(super) fn gateway(verdict: &GatewayVerdict, outcome: &Outcome<'_>) -> ObjectStatus {
+    let progress = outcome.of_gateway(&verdict.key);
+    let conditions = vec![gateway_accepted(verdict), gateway_programmed(verdict, &progress)];
+    let listeners = verdict.listeners.iter().map(|it| listener(it, verdict.generation, &progress));
     let status = Status::Gateway {
         conditions: observed(conditions, verdict.generation),
         listeners: listeners.collect(),
+        addresses: outcome.fleets.get(&verdict.key).map(|fleet| addresses(&fleet.addresses)),
     };
     object(GATEWAY_API, "Gateway", &verdict.key, status)
 }
@@ -52,20 +58,20 @@ fn gateway_accepted(verdict: &GatewayVerdict) -> Condition {
     Condition::holds(ConditionType::Accepted, Reason::ListenersNotValid, message)
 }
 
-fn gateway_programmed(verdict: &GatewayVerdict, refused: Option<&str>) -> Condition {
-    match refused {
-        Some(message) => Condition::fails(ConditionType::Programmed, Reason::Invalid, message),
-        None if verdict.listeners.iter().any(ListenerVerdict::is_usable) => programmed(),
-        None => Condition::fails(ConditionType::Programmed, Reason::Invalid, "no listener is valid"),
+fn gateway_programmed(verdict: &GatewayVerdict, progress: &Progress) -> Condition {
+    let serves = verdict.listeners.iter().any(ListenerVerdict::is_usable);
+    if serves || matches!(progress, Progress::Refused(_)) {
+        return progress.clone().condition();
     }
+    Condition::fails(ConditionType::Programmed, Reason::Invalid, "no listener is valid")
 }
 
-fn listener(verdict: &ListenerVerdict, generation: Option<i64>, refused: Option<&str>) -> ListenerStatus {
+fn listener(verdict: &ListenerVerdict, generation: Option<i64>, progress: &Progress) -> ListenerStatus {
     let http =
         RouteGroupKind { group: Some(GATEWAY_GROUP.into()), kind: "HTTPRoute".into(), unread: Unread::new() };
     let conditions = vec![
         listener_accepted(verdict),
-        listener_programmed(verdict, refused),
+        listener_programmed(verdict, progress),
         listener_resolved(verdict),
         listener_conflicted(verdict),
     ];
@@ -84,14 +90,11 @@ fn listener_accepted(verdict: &ListenerVerdict) -> Condition {
     }
 }
 
-fn listener_programmed(verdict: &ListenerVerdict, refused: Option<&str>) -> Condition {
-    match (verdict.is_usable(), refused) {
-        (true, None) => programmed(),
-        (true, Some(message)) => Condition::fails(ConditionType::Programmed, Reason::Invalid, message),
-        (false, _) => {
-            Condition::fails(ConditionType::Programmed, Reason::Invalid, "the listener is not valid")
-        }
+fn listener_programmed(verdict: &ListenerVerdict, progress: &Progress) -> Condition {
+    if verdict.is_usable() {
+        return progress.clone().condition();
     }
+    Condition::fails(ConditionType::Programmed, Reason::Invalid, "the listener is not valid")
 }
 
 fn listener_resolved(verdict: &ListenerVerdict) -> Condition {
@@ -112,11 +115,10 @@ fn listener_conflicted(verdict: &ListenerVerdict) -> Condition {
     }
 }
 
-fn programmed() -> Condition {
-    // Files have no report of the data plane to wait for.
-    Condition::holds(
-        ConditionType::Programmed,
-        Reason::Programmed,
-        "the snapshot is written; `/generation` of the data plane tells when it serves it",
-    )
+fn addresses(seen: &[String]) -> Vec<GatewayAddress> {
+    let address = |value: &String| {
+        let kind = if value.parse::<IpAddr>().is_ok() { "IPAddress" } else { "Hostname" };
+        GatewayAddress { kind, value: value.clone() }
+    };
+    seen.iter().take(ADDRESSES_MAX).map(address).collect()
 }

@@ -6,22 +6,19 @@ use rebound_api::crd::target_ref::{Target, TargetKind};
 use rebound_api::name::ObjectKey;
 
 use super::super::document::{ObjectStatus, Status};
-use super::{POLICY_API, accepted, join, object, observed, refused_config, with_warnings};
-use crate::build::{Applied, Desired};
+use super::progress::{Outcome, Progress};
+use super::{POLICY_API, accepted, join, object, observed, with_warnings};
 use crate::validate::verdict::{Ancestor, PolicyVerdict, TargetVerdict, Verdicts};
 
 /// None: nobody can tell what the policy is for; only the answer to whoever wrote it can say so.
-pub(super) fn policy(
-    verdict: &PolicyVerdict,
-    verdicts: &Verdicts,
-    applied: &[Desired<Applied>],
-) -> Option<ObjectStatus> {
+pub(super) fn policy(verdict: &PolicyVerdict, outcome: &Outcome<'_>) -> Option<ObjectStatus> {
+    let verdicts = outcome.verdicts;
     let mut ancestors = Vec::new();
     for gateway in verdicts.gateways.iter().map(|it| &it.key) {
         let parts: Vec<_> =
             verdict.targets.iter().filter_map(|it| Some((it, it.through(gateway)?))).collect();
         if !parts.is_empty() {
-            let conditions = through_gateway(verdict, &parts, refused_config(gateway, applied));
+            let conditions = through_gateway(verdict, &parts, outcome.of_policy(&verdict.key, gateway));
             ancestors.push(ancestor(gateway_ref(gateway), conditions, verdict, verdicts));
         }
     }
@@ -51,16 +48,18 @@ fn ancestor(
 fn through_gateway(
     verdict: &PolicyVerdict,
     parts: &[(&TargetVerdict, &Ancestor)],
-    refused: Option<&str>,
+    progress: Progress,
 ) -> Vec<Condition> {
     let targets: Vec<_> = parts.iter().map(|(target, _)| *target).collect();
     let accepted = own_accepted(verdict, &targets);
     if accepted.status == Holds::False {
         return vec![accepted];
     }
-    let programmed = match refused {
-        Some(message) => Condition::fails(ConditionType::Programmed, Reason::Reconciling, message),
-        None => own_programmed(parts),
+    let programmed = match progress {
+        Progress::Served(_) => own_programmed(parts),
+        Progress::Pending(message) | Progress::Refused(message) => {
+            Condition::fails(ConditionType::Programmed, Reason::Reconciling, message)
+        }
     };
     vec![accepted, programmed]
 }

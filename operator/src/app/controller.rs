@@ -1,0 +1,229 @@
+//! `controller`: the walk again after every change of the cluster, by the one replica that leads.
+//!
+//! Every replica watches and answers the webhook; only the leader writes. A replica that has stood by knows the
+//! cluster already when it takes over.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::rbac::v1::ClusterRole;
+use kube::{Api, Client, Resource};
+use tokio::sync::{mpsc, watch};
+
+use super::stop::Stop;
+use super::{CLASS, CONTROLLER, tasks};
+use crate::admin::{Admin, Health, Part, Shown};
+use crate::apply::Sink;
+use crate::apply::cluster::Cluster as Applier;
+use crate::build::{Family, Install};
+use crate::cli;
+use crate::client;
+use crate::controller::Walk;
+use crate::lease::{self, Leadership, Lease};
+use crate::live::watch::{self as watches, Seen};
+use crate::observe::Source;
+use crate::observe::cluster::{Cluster, Stir};
+use crate::rbac;
+use crate::status::Board;
+use crate::status::patch::Statuses;
+use crate::telemetry::metrics::{Metrics, Outcome, Scope};
+
+/// Changes often come several at once; this long after the first one they are looked at together.
+const DEBOUNCE: Duration = Duration::from_millis(1);
+/// The wait before something that failed is tried again; doubles with each failure.
+const RETRY_MIN: Duration = Duration::from_millis(100);
+/// The longest such wait.
+const RETRY_MAX: Duration = Duration::from_secs(10);
+/// The loop shows that it lives, also while nothing changes.
+const BEAT: Duration = Duration::from_secs(10);
+
+/// Serves until SIGTERM or SIGINT.
+pub(super) fn run(args: cli::Controller) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let done = runtime.block_on(serve(args));
+    // Watches and servers have nothing to lose.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    done
+}
+
+async fn serve(args: cli::Controller) -> anyhow::Result<ExitCode> {
+    let mut stop = Stop::new()?;
+    let client = client::connect().await?;
+    let metrics = Arc::new(Metrics::default());
+    let health = Health::default();
+    let identity = lease::identity(args.identity.as_deref().unwrap_or("local"));
+    let lease = Lease::new(client.clone(), &args.namespace, identity.clone());
+    let leadership = lease.leadership();
+    let admin = Admin::bind(args.admin).await?;
+    tracing::info!(admin = %admin.address(), identity, "starting");
+    let (end, ended) = watch::channel(false);
+    let shown =
+        Shown { health: health.clone(), metrics: metrics.clone(), leadership: Some(leadership.clone()) };
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(admin.serve(shown, tasks::ended(ended.clone())));
+    running.spawn(lease.run(tasks::ended(ended.clone())));
+    tasks::webhook(&mut running, &args, &client, &health, leadership.clone(), &ended).await?;
+    let install = install(&args, &client).await;
+    let core = Core::new(&client, leadership, &identity, install, health.clone(), metrics);
+    core.run(stop.wanted()).await;
+    tracing::info!("stopping");
+    health.stop();
+    let _ = end.send(true);
+    let all = async { while running.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(tasks::END_MAX, all).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What this install decides for all Gateways. Outside a cluster there is no ClusterRole that could own anything.
+async fn install(args: &cli::Controller, client: &Client) -> Install {
+    let role = Api::<ClusterRole>::all(client.clone()).get_opt(rbac::NAME).await;
+    let role = role.inspect_err(|error| tracing::warn!(%error, "cannot read the operator's ClusterRole"));
+    Install {
+        class: CLASS.into(),
+        owner: role.ok().flatten().and_then(|role| role.owner_ref(&())),
+        operator_image: args.operator_image.clone(),
+        dataplane_image: args.dataplane_image.clone(),
+        family: if args.pod_ip.is_some_and(|ip| ip.is_ipv6()) { Family::V6 } else { Family::V4 },
+    }
+}
+
+/// The loop.
+struct Core {
+    walk: Walk,
+    seen: mpsc::Receiver<Seen>,
+    stir: Stir,
+    leadership: Leadership,
+    /// Whether what earlier leaders wrote has been taken up.
+    leads: bool,
+    retry: Retry,
+    health: Health,
+    listed: Option<Part>,
+    metrics: Arc<Metrics>,
+}
+
+/// When to look again although nothing has changed.
+struct Retry {
+    at: Option<Instant>,
+    pause: Duration,
+}
+
+impl Core {
+    fn new(
+        client: &Client,
+        leadership: Leadership,
+        identity: &str,
+        install: Install,
+        health: Health,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let source = Source::Cluster(Box::new(Cluster::new(CONTROLLER)));
+        let applier = Applier::new(client.clone(), leadership.clone());
+        let statuses = Statuses::new(client.clone(), leadership.clone(), CONTROLLER, identity);
+        let walk =
+            Walk::new(source, Sink::Cluster(Box::new(applier)), Board::Cluster(Box::new(statuses)), install, metrics.clone());
+        Self {
+            walk,
+            seen: watches::start(client),
+            stir: Stir::default(),
+            leadership,
+            leads: false,
+            retry: Retry { at: None, pause: RETRY_MIN },
+            listed: Some(health.part("watches")),
+            health,
+            metrics,
+        }
+    }
+
+    async fn run(mut self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
+        let mut beat = tokio::time::interval(BEAT);
+        loop {
+            let retry = self.retry.wait();
+            tokio::select! {
+                () = &mut stop => return,
+                Some(seen) = self.seen.recv() => self.note_all(seen).await,
+                _ = self.leadership.changed() => {}
+                () = retry => {}
+                _ = beat.tick() => {}
+            }
+            self.health.beat();
+            if self.walk.source.live().is_complete() {
+                if let Some(part) = self.listed.take() {
+                    part.came();
+                }
+                if self.takes_part() {
+                    self.round().await;
+                }
+            }
+        }
+    }
+
+    /// Takes note of everything that has been seen by now.
+    async fn note_all(&mut self, first: Seen) {
+        self.note(first);
+        tokio::time::sleep(DEBOUNCE).await;
+        while let Ok(seen) = self.seen.try_recv() {
+            self.note(seen);
+        }
+    }
+
+    fn note(&mut self, seen: Seen) {
+        if let Seen::Failed(kind, _) = &seen {
+            self.metrics.watch_restarted(kind.as_str());
+        }
+        self.walk.note(seen, &mut self.stir);
+    }
+
+    /// Whether this replica leads. One that has just begun to looks at everything.
+    fn takes_part(&mut self) -> bool {
+        let leads = self.leadership.is_leader();
+        if leads && !self.leads {
+            tracing::info!("leading");
+            self.walk.recall();
+            self.stir.world = true;
+        } else if !leads && self.leads {
+            tracing::warn!("not leading any more");
+        }
+        self.leads = leads;
+        leads
+    }
+
+    async fn round(&mut self) {
+        let is_due = self.retry.is_due();
+        let stir = std::mem::take(&mut self.stir);
+        if stir == Stir::default() && !is_due {
+            return;
+        }
+        let scope = if stir.world { Scope::All } else { Scope::Endpoints };
+        let started = Instant::now();
+        let left = self.walk.follow(&stir).await;
+        self.metrics.round(scope, if left.failed { Outcome::Failure } else { Outcome::Success });
+        tracing::debug!(?scope, took_ms = started.elapsed().as_millis(), ?left, "round");
+        self.retry.note(left.failed, left.due);
+    }
+}
+
+impl Retry {
+    async fn wait(&self) {
+        match self.at {
+            Some(at) => tokio::time::sleep_until(at.into()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.at.is_some_and(|at| at <= Instant::now())
+    }
+
+    fn note(&mut self, failed: bool, due: Option<Instant>) {
+        self.at = due;
+        if !failed {
+            self.pause = RETRY_MIN;
+            return;
+        }
+        let again = Instant::now() + self.pause;
+        self.at = Some(due.map_or(again, |due| due.min(again)));
+        self.pause = (self.pause * 2).min(RETRY_MAX);
+    }
+}

@@ -1,0 +1,211 @@
+//! An API server as the place of everything: the objects of each Gateway, written only where they differ.
+//!
+//! Absent: what the objects look like, which is `build`'s, and statuses.
+
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kube::Client;
+use kube::core::ObjectMeta;
+use rebound_api::config::Snapshot;
+use rebound_api::name::{Generation, ObjectKey};
+use serde_json::Value;
+
+use super::ApplyError;
+use crate::build::config_map;
+use crate::build::{Applied, Config, Desired, Prepared};
+use crate::lease::Leadership;
+use crate::live::kind::Kind;
+use crate::live::{Id, Live, Object};
+use crate::shards::{self, Set};
+use write::{Wish, Writer};
+
+/// What is wanted of the API server, and what it was given.
+#[derive(Debug)]
+pub struct Cluster {
+    writer: Writer,
+    /// The configuration of each Gateway.
+    current: BTreeMap<ObjectKey, Arc<Set>>,
+    gateways: BTreeMap<ObjectKey, Wishes>,
+    /// Gateways of which something could not be written.
+    unwritten: BTreeSet<ObjectKey>,
+}
+
+/// Everything that one Gateway needs to have, in the order in which it is written.
+#[derive(Debug, Default)]
+struct Wishes {
+    /// What its objects have in common.
+    meta: ObjectMeta,
+    config: Vec<Wish>,
+    objects: Vec<Wish>,
+    /// What it has already stays, wished for or not.
+    keeps: bool,
+}
+
+impl Cluster {
+    pub fn new(client: Client, leadership: Leadership) -> Self {
+        let (current, gateways, unwritten) = <_>::default();
+        Self { writer: Writer::new(client, leadership), current, gateways, unwritten }
+    }
+
+    /// Takes up what an earlier leader has given to the data planes. Must come before the first round: whoever does
+    /// not know what was given starts over with the generations.
+    pub(super) fn recall(&mut self, live: &Live) {
+        let maps = live.of_kind(Kind::ConfigMap).filter(|(_, object)| object.is_ours());
+        self.current =
+            config_map::current(maps.map(|(id, object)| (&*id.namespace, &*id.name, &object.body)));
+        self.gateways.clear();
+        self.writer.forget_all();
+    }
+
+    /// The configuration of each Gateway.
+    pub(super) fn current(&self) -> &BTreeMap<ObjectKey, Arc<Set>> {
+        &self.current
+    }
+
+    /// Whether something is left that could not be written.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.unwritten.is_empty()
+    }
+
+    /// Writes what differs, and takes away what nobody needs any more.
+    pub(super) async fn apply(
+        &mut self,
+        prepared: Vec<Desired<Prepared>>,
+        live: &Live,
+    ) -> Vec<Desired<Applied>> {
+        self.unwritten.clear();
+        let wanted: BTreeSet<_> = prepared.iter().map(|it| it.gateway.clone()).collect();
+        self.current.retain(|key, _| wanted.contains(key));
+        self.gateways.retain(|key, _| wanted.contains(key));
+        let mut applied = Vec::with_capacity(prepared.len());
+        for mut desired in prepared {
+            self.wish(&mut desired);
+            if let Err(error) = self.write(&desired.gateway, live).await {
+                desired.config = Config::Pending { message: error.to_string() };
+            }
+            applied.push(desired.applied());
+        }
+        self.prune(&wanted, live).await;
+        applied
+    }
+
+    /// Writes an object that belongs to no Gateway, if it differs.
+    pub(super) async fn keep(&mut self, object: Value, live: &Live) {
+        let Some(wish) = Wish::new(object) else { return };
+        if let Err(error) = self.writer.put(&wish, live).await {
+            tracing::warn!(object = %wish.id, %error, "not written; tried again with the next change");
+        }
+    }
+
+    /// Changes configurations in place, and writes those that `change` says it has changed.
+    pub(super) async fn amend(&mut self, change: impl Fn(&mut Snapshot) -> bool, live: &Live) {
+        let keys: Vec<_> = self.current.keys().cloned().collect();
+        for key in keys {
+            let Some(set) = self.current.get(&key) else { continue };
+            let mut snapshot = set.snapshot().clone();
+            if !change(&mut snapshot) {
+                continue;
+            }
+            snapshot.generation = Generation(snapshot.generation.0.saturating_add(1));
+            let base = set.base().to_owned();
+            match shards::split(snapshot, &base, Some(&**set)) {
+                Ok(set) => {
+                    self.reconfigure(&key, Arc::new(set));
+                    let _ = self.write(&key, live).await;
+                }
+                // The next full round says so in a condition.
+                Err(error) => tracing::error!(gateway = %key, %error, "endpoints are not passed on"),
+            }
+        }
+    }
+
+    pub(super) fn forget_gone(&mut self, touched: &BTreeSet<Id>, live: &Live) {
+        touched.iter().filter(|id| live.object(id).is_none()).for_each(|id| self.writer.forget(id));
+    }
+
+    /// Puts right what others have changed, and writes what could not be written before.
+    pub(super) async fn repair(&mut self, touched: &BTreeSet<Id>, live: &Live) {
+        let is_touched = |wishes: &Wishes| wishes.all().any(|wish| touched.contains(&wish.id));
+        let affected =
+            self.gateways.iter().filter(|(key, it)| self.unwritten.contains(*key) || is_touched(it));
+        let affected: Vec<_> = affected.map(|(key, _)| key.clone()).collect();
+        for key in affected {
+            let _ = self.write(&key, live).await;
+        }
+    }
+
+    /// Takes over what is wanted of a Gateway. Of one that is refused the last wishes stay.
+    fn wish(&mut self, desired: &mut Desired<Prepared>) {
+        if matches!(desired.config, Config::Refused { .. }) {
+            return;
+        }
+        let wishes = self.gateways.entry(desired.gateway.clone()).or_default();
+        wishes.objects = wishes_of(std::mem::take(&mut desired.objects));
+        wishes.keeps = desired.keeps;
+        wishes.meta = desired.meta.clone();
+        let is_new = wishes.config.is_empty();
+        match &desired.config {
+            Config::Changed(set) => self.reconfigure(&desired.gateway, set.clone()),
+            Config::Unchanged(set) if is_new => self.reconfigure(&desired.gateway, set.clone()),
+            _ => {}
+        }
+    }
+
+    fn reconfigure(&mut self, gateway: &ObjectKey, set: Arc<Set>) {
+        let wishes = self.gateways.entry(gateway.clone()).or_default();
+        wishes.config = wishes_of(config_map::objects(&set, &wishes.meta));
+        self.current.insert(gateway.clone(), set);
+    }
+
+    /// Writes what differs of one Gateway. The rest of it waits when something fails: the manifest must not name
+    /// shards that are not there.
+    async fn write(&mut self, gateway: &ObjectKey, live: &Live) -> Result<(), ApplyError> {
+        let Some(wishes) = self.gateways.get(gateway) else { return Ok(()) };
+        for wish in wishes.all() {
+            if let Err(error) = self.writer.put(wish, live).await {
+                tracing::warn!(%gateway, object = %wish.id, %error, "not written");
+                self.unwritten.insert(gateway.clone());
+                return Err(error);
+            }
+        }
+        self.unwritten.remove(gateway);
+        Ok(())
+    }
+
+    /// Whether what is wished for a Gateway is all that it needs.
+    fn is_sure(&self, gateway: &ObjectKey) -> bool {
+        !self.unwritten.contains(gateway) && self.gateways.get(gateway).is_some_and(|wishes| !wishes.keeps)
+    }
+
+    /// Takes away what this operator made and nobody wishes for. What belongs to a Gateway that is kept as it is, or
+    /// could not be written, stays.
+    async fn prune(&mut self, wanted: &BTreeSet<ObjectKey>, live: &Live) {
+        let wished: BTreeSet<_> = self.gateways.values().flat_map(Wishes::all).map(|wish| &wish.id).collect();
+        let ours = Kind::ALL.into_iter().flat_map(|kind| live.of_kind(kind)).filter(|(_, it)| it.is_ours());
+        let is_kept = |object: &Object| {
+            // What was made for no Gateway is another room's, such as the certificates of the webhook.
+            object.gateway().is_none_or(|key| wanted.contains(&key) && !self.is_sure(&key))
+        };
+        let surplus = ours.filter(|(id, object)| !wished.contains(id) && !is_kept(object));
+        let surplus: Vec<_> = surplus.map(|(id, object)| (id.clone(), object.clone())).collect();
+        for (id, object) in surplus {
+            tracing::info!(object = %id, "taken away");
+            if let Err(error) = self.writer.delete(&id, &object).await {
+                tracing::warn!(object = %id, %error, "not taken away; tried again with the next change");
+            }
+        }
+    }
+}
+
+impl Wishes {
+    fn all(&self) -> impl Iterator<Item = &Wish> {
+        self.config.iter().chain(&self.objects)
+    }
+}
+
+fn wishes_of(objects: Vec<Value>) -> Vec<Wish> {
+    objects.into_iter().filter_map(Wish::new).collect()
+}

@@ -1,0 +1,177 @@
+//! One object: whether it has to be written, and writing it.
+
+use std::collections::HashMap;
+
+use kube::Client;
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use serde_json::{Value, json};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::apply::ApplyError;
+use crate::lease::Leadership;
+use crate::live::kind::Kind;
+use crate::live::watch::OPERATOR;
+use crate::live::{Id, Live, Object};
+
+/// What an object was given, so that a restart or an upgrade sees what is left to do.
+const GIVEN: &str = "gateway.flomesh.io/given";
+
+/// Writes objects and remembers what they were given.
+pub(super) struct Writer {
+    client: Client,
+    leadership: Leadership,
+    memory: HashMap<Id, Memory>,
+}
+
+/// The last that is known of an object.
+#[derive(Debug)]
+struct Memory {
+    given: String,
+    /// Its `resourceVersion` before and after it was given that: until the watch has told, the first is still seen.
+    versions: [Option<String>; 2],
+}
+
+/// An object as it is to be.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    pub(super) id: Id,
+    object: Value,
+    given: String,
+}
+
+impl Wish {
+    /// None: it is of no kind that is ever written.
+    pub(super) fn new(mut object: Value) -> Option<Self> {
+        let kind = Kind::of(object["apiVersion"].as_str()?, object["kind"].as_str()?)?;
+        let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+        let id = Id { kind, namespace: text("namespace"), name: text("name") };
+        let given = format!("{:032x}", xxh3_128(object.to_string().as_bytes()));
+        object["metadata"]["annotations"][GIVEN] = json!(given);
+        Some(Self { id, object, given })
+    }
+}
+
+impl Writer {
+    pub(super) fn new(client: Client, leadership: Leadership) -> Self {
+        Self { client, leadership, memory: HashMap::new() }
+    }
+
+    /// Makes the object so, unless it is. Says whether anything was written.
+    pub(super) async fn put(&mut self, wish: &Wish, live: &Live) -> Result<bool, ApplyError> {
+        let Wish { id, object, given } = wish;
+        let found = live.object(id);
+        let before = found.and_then(|it| it.meta.resource_version.clone());
+        if self.memory.get(id).is_some_and(|it| it.given == *given && it.versions.contains(&before)) {
+            return Ok(false);
+        }
+        let is_as_wished = found.is_some_and(|found| holds(found, object));
+        let mut after = before.clone();
+        if !is_as_wished {
+            self.lead()?;
+            let parameters = PatchParams::apply(OPERATOR).force();
+            let written = api(&self.client, id).patch(&id.name, &parameters, &Patch::Apply(object)).await?;
+            after = written.metadata.resource_version;
+        }
+        self.memory.insert(id.clone(), Memory { given: given.clone(), versions: [before, after] });
+        Ok(!is_as_wished)
+    }
+
+    /// Takes away exactly the object that was seen.
+    pub(super) async fn delete(&mut self, id: &Id, found: &Object) -> Result<(), ApplyError> {
+        self.lead()?;
+        self.forget(id);
+        let preconditions = Preconditions { uid: found.meta.uid.clone(), resource_version: None };
+        let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        match api(&self.client, id).delete(&id.name, &parameters).await {
+            // Whoever was faster has done the same.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+            done => Ok(done.map(|_| ())?),
+        }
+    }
+
+    /// Another replica has been writing.
+    pub(super) fn forget_all(&mut self) {
+        self.memory.clear();
+    }
+
+    /// Nobody but the leader writes, and leadership may have ended since the round began.
+    fn lead(&self) -> Result<(), ApplyError> {
+        self.leadership.is_leader().then_some(()).ok_or(ApplyError::NotLeading)
+    }
+
+    /// The object is gone: what it was given went with it.
+    pub(super) fn forget(&mut self, id: &Id) {
+        self.memory.remove(id);
+    }
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("memory", &self.memory.len()).finish_non_exhaustive()
+    }
+}
+
+fn api(client: &Client, id: &Id) -> Api<DynamicObject> {
+    // Every kind that is written has exactly one version.
+    let resource = &id.kind.resources()[0];
+    if id.kind.is_namespaced() {
+        Api::namespaced_with(client.clone(), &id.namespace, resource)
+    } else {
+        Api::all_with(client.clone(), resource)
+    }
+}
+
+/// Whether the object has everything that is wanted of it. More than that is none of our business: the API server's
+/// defaults, and what others add.
+fn holds(found: &Object, wanted: &Value) -> bool {
+    let meta = serde_json::to_value(&found.meta).unwrap_or_default();
+    let fields = wanted.as_object().into_iter().flatten();
+    fields.filter(|(name, _)| !matches!(name.as_str(), "apiVersion" | "kind")).all(|(name, wanted)| {
+        let found = if name == "metadata" { &meta } else { &found.body[name] };
+        covers(found, wanted)
+    })
+}
+
+fn covers(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => {
+            wanted.iter().all(|(name, wanted)| covers(found.get(name).unwrap_or(&Value::Null), wanted))
+        }
+        (Value::Array(found), Value::Array(wanted)) => {
+            found.len() == wanted.len()
+                && found.iter().zip(wanted).all(|(found, wanted)| covers(found, wanted))
+        }
+        // Nothing is nothing, however it is written.
+        (Value::Null, Value::Object(wanted)) => wanted.is_empty(),
+        (Value::Null, Value::Array(wanted)) => wanted.is_empty(),
+        (found, wanted) => found == wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_add_is_no_difference_and_what_they_change_is() {
+        let wanted = json!({"a": 1, "list": [{"name": "x"}], "none": {}, "empty": []});
+        assert!(covers(&json!({"a": 1, "b": 2, "list": [{"name": "x", "default": true}]}), &wanted));
+        assert!(!covers(&json!({"a": 2, "list": [{"name": "x"}]}), &wanted));
+        assert!(!covers(&json!({"a": 1, "list": [{"name": "x"}, {"name": "y"}]}), &wanted));
+        assert!(!covers(&json!({"list": [{"name": "x"}]}), &wanted));
+    }
+
+    #[test]
+    fn the_mark_tells_one_wish_from_another() {
+        let object = |value: &str| {
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "n", "name": "c"},
+                "data": {"key": value}})
+        };
+        let wish = |value: &str| Wish::new(object(value)).unwrap();
+        let first = wish("a");
+        assert_eq!(first.id.to_string(), "ConfigMap n/c");
+        assert_eq!(first.object["metadata"]["annotations"][GIVEN], json!(first.given));
+        assert_ne!(wish("b").given, first.given);
+        assert_eq!(wish("a").given, first.given);
+    }
+}

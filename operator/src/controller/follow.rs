@@ -1,0 +1,61 @@
+//! Which change wakes which part of the walk.
+
+use std::time::Instant;
+
+use super::Walk;
+use crate::live::watch::Seen;
+use crate::observe::cluster::Stir;
+
+/// What a round has left undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Left {
+    /// Something could not be written.
+    pub failed: bool,
+    /// When something that waits may be written; none: nothing waits.
+    pub due: Option<Instant>,
+}
+
+impl Walk {
+    /// Takes note of what a watch has seen, and of what that asks for.
+    pub fn note(&mut self, seen: Seen, stir: &mut Stir) {
+        self.source.note(seen, stir);
+    }
+
+    /// Takes up what an earlier leader has written.
+    pub fn recall(&mut self) {
+        self.sink.recall(self.source.live());
+        self.board.forget();
+    }
+
+    /// Does what a number of changes asks for: everything, or as little as will do.
+    pub async fn follow(&mut self, stir: &Stir) -> Left {
+        if stir.fleets || stir.world {
+            self.source.look_at_fleets();
+        }
+        self.sink.forget_gone(&stir.touched, self.source.live());
+        if stir.world || self.sink.is_behind() {
+            // A cluster's board takes everything; only a file can fail.
+            if let Ok(round) = self.reconcile().await {
+                self.tell(round.lines);
+            }
+        } else {
+            if !stir.endpoints.is_empty() {
+                self.follow_endpoints(&stir.endpoints).await;
+            }
+            if stir.fleets {
+                self.follow_fleets();
+            }
+        }
+        self.sink.repair(&stir.touched, self.source.live()).await;
+        let left = self.board.write(self.source.live()).await;
+        Left { failed: left.failed || self.sink.is_behind(), due: left.due }
+    }
+
+    /// Logs what has not been said before.
+    fn tell(&mut self, lines: Vec<String>) {
+        for line in lines.iter().filter(|line| !self.told.contains(line)) {
+            tracing::warn!("{line}");
+        }
+        self.told = lines;
+    }
+}
