@@ -54,16 +54,26 @@ pub enum DecodeError {
 
 /// Checks and writes a snapshot. Equal snapshots give equal bytes.
 pub fn encode(snapshot: &Snapshot) -> Result<Vec<u8>, DecodeError> {
-    check::snapshot(snapshot)?;
+    check(snapshot)?;
     let body = serde_json::to_vec(snapshot)?;
-    let header = header_line(FORMAT_VERSION, body.len(), xxh3_128(&body));
-    let total = header.len() + body.len();
+    let mut bytes = header(body.len(), xxh3_128(&body))?.into_bytes();
+    bytes.extend_from_slice(&body);
+    Ok(bytes)
+}
+
+/// Whether a data plane could act on a snapshot: what [`encode`] checks, for those who write its body in pieces.
+pub fn check(snapshot: &Snapshot) -> Result<(), DecodeError> {
+    check::snapshot(snapshot)
+}
+
+/// The first line of the file of a body, with its line end. Refuses a file of more than [`SNAPSHOT_MAX_BYTES`].
+pub fn header(length: usize, checksum: u128) -> Result<String, DecodeError> {
+    let header = header_line(FORMAT_VERSION, length, checksum);
+    let total = header.len().saturating_add(length);
     if total > SNAPSHOT_MAX_BYTES {
         return Err(DecodeError::TooLarge(total));
     }
-    let mut bytes = header.into_bytes();
-    bytes.extend_from_slice(&body);
-    Ok(bytes)
+    Ok(header)
 }
 
 /// Reads and checks a snapshot; nothing in it needs to be checked again.

@@ -1,0 +1,59 @@
+//! A snapshot in pieces that fit into ConfigMaps, and back.
+//!
+//! ```text
+//! Snapshot -> split -> Set { manifest, shards } -> Assembly (or join) -> the bytes of the snapshot file
+//! ```
+//!
+//! A shard is a run of listeners, routes or clusters: zlib over a JSON list. The manifest names the shards in order,
+//! each with the checksum (XXH3-128) of its text, and has the checksum of the whole. Shards have fixed names and are
+//! rewritten in place, before the manifest: a set is used whole or not at all, and whoever reads one half-written
+//! finds checksums that do not fit. Endpoints are in shards of their own, so that their coming and going rewrites
+//! little. No checksum is a signature: who may write these ConfigMaps may write fitting ones.
+//!
+//! Pure: no client, no file, no clock. Joining reads what anybody may have written: everything has a bound, and
+//! nothing panics.
+
+mod assembly;
+mod body;
+mod checksum;
+mod manifest;
+mod part;
+mod set;
+
+pub use assembly::{Assembly, JoinError};
+pub use manifest::Manifest;
+pub use set::{Set, Shard, SplitError, split};
+
+use rebound_api::config::FORMAT_VERSION;
+
+/// The key of the manifest's text in its ConfigMap's `data`.
+pub const MANIFEST_KEY: &str = "manifest";
+/// The key of a shard in its ConfigMap's `binaryData`.
+pub const PART_KEY: &str = "part";
+/// The largest compressed shard. The API server takes 1 MiB for all data of a ConfigMap.
+pub const PART_MAX_BYTES: usize = 900 * 1024;
+/// The largest manifest.
+pub const MANIFEST_MAX_BYTES: usize = 64 * 1024;
+/// The most shards of a set: more than a snapshot of the largest size needs, few enough for the manifest.
+pub const SHARDS_MAX: usize = 256;
+
+/// The ConfigMap of the manifest.
+pub fn manifest_name(base: &str) -> String {
+    format!("{base}-config")
+}
+
+/// The ConfigMap of a shard. The version is in the name: operators of two versions never write the same shard.
+pub fn shard_name(base: &str, index: usize) -> String {
+    format!("{base}-config-v{FORMAT_VERSION}-{index}")
+}
+
+/// The snapshot file of a whole set, byte for byte what `api::config::codec::encode` writes. `part` finds a shard by
+/// its name.
+pub fn join<'a>(manifest: &str, part: impl Fn(&str) -> Option<&'a [u8]>) -> Result<Vec<u8>, JoinError> {
+    let mut assembly = Assembly::new(Manifest::parse(manifest)?, None);
+    for name in assembly.missing() {
+        let part = part(&name).ok_or_else(|| JoinError::Missing(name.clone()))?;
+        assembly.add(&name, part)?;
+    }
+    assembly.join()
+}
