@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rebound_api::name::ObjectKey;
+use tracing::Instrument;
 
 use crate::apply::Sink;
 use crate::build::{self, Applied, Config, Desired, Install};
@@ -17,8 +18,8 @@ use crate::status::Board;
 use crate::status::conditions::{self, progress::Needs, progress::Outcome};
 use crate::status::document::StatusList;
 use crate::status::file::StatusError;
-use crate::telemetry::metrics::{Metrics, Stage};
-use crate::telemetry::spans::{timed, timed_async};
+use crate::telemetry::metrics::{Metrics, Scope, Stage};
+use crate::telemetry::spans::{self, timed, timed_async};
 use crate::translate;
 use crate::validate::{self, verdict::Verdicts};
 
@@ -58,6 +59,10 @@ impl Walk {
 
     /// Looks at what exists and makes everything so.
     pub async fn reconcile(&mut self) -> Result<Round, StatusError> {
+        self.everything().instrument(spans::reconcile(Scope::All)).await
+    }
+
+    async fn everything(&mut self) -> Result<Round, StatusError> {
         let metrics = &self.metrics;
         let seen = timed(metrics, Stage::Observe, || self.source.observe(validate::object::admit));
         let class = build::class::gateway_class(seen.world, &self.install.class, self.install.owner.as_ref());
@@ -83,7 +88,9 @@ impl Walk {
     pub async fn follow_endpoints(&mut self, services: &BTreeSet<ObjectKey>) {
         let seen = self.source.observe(validate::object::admit);
         let refresh = |snapshot: &mut _| translate::move_endpoints(seen.world, snapshot, services);
-        self.sink.amend(refresh, seen.live).await;
+        let amended = self.sink.amend(refresh, seen.live);
+        let timed = timed_async(&self.metrics, Stage::Apply, amended);
+        timed.instrument(spans::reconcile(Scope::Endpoints)).await;
     }
 
     /// Only what is seen of data planes has changed.

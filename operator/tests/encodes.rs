@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use rebound_operator::build::{self, Config};
+use rebound_operator::build::{self, Config, Install};
 use rebound_operator::observe::world::{Observed, World};
 use rebound_operator::{translate, validate};
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ proptest! {
         let world = world(&listeners, &routes);
         let (accepted, _) = validate::decide(&world);
         let snapshots = translate::snapshots(&world, &accepted);
-        for desired in build::resources(snapshots, &accepted.refused, &BTreeMap::new()) {
+        for desired in build::resources(&accepted, snapshots, &BTreeMap::new(), &Install::default()) {
             if let Config::Refused { message } = desired.config {
                 panic!("{message}\n{}", json!({ "listeners": listeners, "routes": routes }));
             }

@@ -4,6 +4,7 @@
 //! kubectl can apply it. `UPDATE_GOLDEN=1` rewrites the outputs: review their diff like code.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rebound_operator::app;
@@ -11,7 +12,10 @@ use rebound_operator::build::{Family, Install, keeps_what_it_has, objects};
 use rebound_operator::cli::Objects;
 use rebound_operator::observe::files::Files;
 use rebound_operator::observe::world::{Observed, World};
+use rebound_operator::status::conditions::progress::{Needs, Outcome};
 use rebound_operator::status::conditions::statuses;
+use rebound_operator::status::document::ObjectStatus;
+use rebound_operator::validate::verdict::Verdicts;
 use rebound_operator::validate::{self, object};
 use serde_json::{Value, json};
 
@@ -66,7 +70,7 @@ fn world(manifests: &str) -> World {
     std::fs::write(folder.path().join("in.yaml"), manifests).unwrap();
     let objects = Objects { namespace: "default".into(), backends: Vec::new() };
     let mut files = Files::new(app::settings(vec![folder.path().into()], objects));
-    let mut world = files.observe(object::admit).world;
+    let mut world = files.observe(object::admit).world.clone();
     world.one_address = false;
     for gateway in &mut world.gateways {
         gateway.uid = Some(format!("uid-of-{}", gateway.key.namespace()));
@@ -80,6 +84,7 @@ fn built(world: &World, family: Family) -> Vec<Value> {
         operator_image: "rebound/operator:0.1.0".into(),
         dataplane_image: "rebound/dataplane:0.1.0".into(),
         family,
+        ..Install::default()
     };
     let (accepted, _) = validate::decide(world);
     accepted.gateways.iter().flat_map(|gateway| objects(gateway, &install)).collect()
@@ -95,10 +100,16 @@ fn gateway(spec: &Value) -> World {
     world(&gateway.to_string())
 }
 
+/// Every status, before anything has been applied.
+fn said(verdicts: &Verdicts) -> Vec<ObjectStatus> {
+    let (applied, fleets, needs) = (&[], &BTreeMap::new(), &Needs::default());
+    statuses(&Outcome { verdicts, applied, fleets, needs })
+}
+
 /// `Accepted` of the only Gateway, as status, reason and message.
 fn accepted(world: &World) -> [String; 3] {
     let (_, verdicts) = validate::decide(world);
-    let statuses = serde_json::to_value(statuses(&verdicts, &[])).unwrap();
+    let statuses = serde_json::to_value(said(&verdicts)).unwrap();
     let gateway = statuses.as_array().unwrap().iter().find(|it| it["kind"] == "Gateway").unwrap();
     let condition = &gateway["status"]["conditions"][0];
     assert_eq!(condition["type"], "Accepted");
@@ -156,7 +167,7 @@ fn a_config_that_is_not_valid_refuses_the_gateway_with_every_mistake() {
 fn the_port_of_the_probes_belongs_to_no_listener() {
     let text = std::fs::read_to_string(Path::new(DATA).join("ports_of_listeners.in.yaml")).unwrap();
     let (_, verdicts) = validate::decide(&world(&text));
-    let statuses = serde_json::to_value(statuses(&verdicts, &[])).unwrap();
+    let statuses = serde_json::to_value(said(&verdicts)).unwrap();
     let gateway = statuses.as_array().unwrap().iter().find(|it| it["kind"] == "Gateway").unwrap();
     let admin = &gateway["status"]["listeners"][4]["conditions"][0];
     assert_eq!((&admin["status"], &admin["reason"]), (&json!("False"), &json!("PortUnavailable")), "{admin}");

@@ -5,18 +5,21 @@
 //! `UPDATE_GOLDEN=1` rewrites the outputs: review their diff like code.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Parser;
+use futures::executor::block_on;
 use rebound_api::config::Snapshot;
-use rebound_api::name::ObjectKey;
 use rebound_operator::app;
 use rebound_operator::apply::{Sink, files::Folder};
+use rebound_operator::build::Install;
 use rebound_operator::cli::{Cli, Command};
-use rebound_operator::controller;
+use rebound_operator::controller::Walk;
 use rebound_operator::observe::{Source, files::Files};
+use rebound_operator::status::Board;
 use rebound_operator::status::document::StatusList;
+use rebound_operator::status::file::StatusFile;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -91,16 +94,22 @@ fn golden(name: &str) {
     let input = Path::new(DATA).join(name).with_extension("in.yaml");
     let output = Path::new(DATA).join(name).with_extension("out.yaml");
     let out = tempfile::tempdir().unwrap();
-    let mut sink = Sink::Files(Folder::open(out.path().into()).unwrap());
-    let round = controller::reconcile(&mut source(&input), &mut sink).unwrap();
-    let current: &BTreeMap<ObjectKey, Snapshot> = sink.current();
-    let golden = Golden { snapshots: current.values().collect(), status: &round.status };
+    let mut walk = walk(&input, out.path());
+    let round = block_on(walk.reconcile()).unwrap();
+    let snapshots = walk.sink.current().values().map(|set| set.snapshot()).collect();
+    let golden = Golden { snapshots, status: &round.status };
     let found = serde_saphyr::to_string(&golden).unwrap();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&output, &found).unwrap();
     }
     let expected = std::fs::read_to_string(&output).unwrap_or_default();
     assert!(found == expected, "{} differs; UPDATE_GOLDEN=1 rewrites it. Now:\n{found}", output.display());
+}
+
+fn walk(input: &Path, out: &Path) -> Walk {
+    let sink = Sink::Files(Folder::open(out.into()).unwrap());
+    let board = Board::File(StatusFile::open(out));
+    Walk::new(source(input), sink, board, Install::default(), Arc::default())
 }
 
 /// The source that `render` would read with the arguments of the file's first line.
@@ -112,7 +121,7 @@ fn source(input: &Path) -> Source {
     let cli = Cli::parse_from(fixed.into_iter().chain(args.split_whitespace()));
     let Command::Render(render) = cli.command else { unreachable!() };
     let paths: Vec<PathBuf> = render.paths;
-    Source::Files(Files::new(app::settings(paths, render.objects)))
+    Source::Files(Box::new(Files::new(app::settings(paths, render.objects))))
 }
 
 /// A mistake in how a data plane is run is no reason to stop serving.
@@ -174,8 +183,7 @@ spec:
     let text: String = (0..20).map(gateway).chain([policy.into()]).collect();
     let input = folder.path().join("in.yaml");
     std::fs::write(&input, format!("# args: --backend default/web:80=127.0.0.1:9000\n{text}")).unwrap();
-    let mut sink = Sink::Files(Folder::open(folder.path().join("out")).unwrap());
-    let round = controller::reconcile(&mut source(&input), &mut sink).unwrap();
+    let round = block_on(walk(&input, &folder.path().join("out")).reconcile()).unwrap();
     let status = serde_json::to_value(&round.status).unwrap();
     let items = status["items"].as_array().unwrap();
     let policy = items.iter().find(|it| it["kind"] == "RetryPolicy").unwrap();

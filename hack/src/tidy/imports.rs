@@ -15,8 +15,13 @@ struct Rule {
 }
 
 const DOMAIN: &[&str] = &["api::policy", "api::name", "api::violation"];
-const OPERATOR_PURE: &[&str] =
-    &["operator::validate", "operator::translate", "operator::build", "operator::status::conditions"];
+const OPERATOR_PURE: &[&str] = &[
+    "operator::validate",
+    "operator::translate",
+    "operator::shards",
+    "operator::build",
+    "operator::status::conditions",
+];
 const DATAPLANE_PURE: &[&str] = &[
     "dataplane::route",
     "dataplane::retry::decide",
@@ -99,6 +104,18 @@ const TABLE: &[Rule] = &[
         "the ends of the walk do not know each other",
     ),
     rule(&["operator::controller"], &["k8s_openapi"], "objects are made in `build`"),
+    rule(
+        &["operator::shards"],
+        &[
+            "operator::observe",
+            "operator::validate",
+            "operator::translate",
+            "operator::build",
+            "k8s_openapi",
+            "kube",
+        ],
+        "shards are bytes: who makes them and where they are kept is for others",
+    ),
     rule(
         &["operator::agent"],
         &["operator::validate", "operator::translate", "operator::build"],

@@ -120,8 +120,13 @@ impl Core {
         let source = Source::Cluster(Box::new(Cluster::new(CONTROLLER)));
         let applier = Applier::new(client.clone(), leadership.clone());
         let statuses = Statuses::new(client.clone(), leadership.clone(), CONTROLLER, identity);
-        let walk =
-            Walk::new(source, Sink::Cluster(Box::new(applier)), Board::Cluster(Box::new(statuses)), install, metrics.clone());
+        let walk = Walk::new(
+            source,
+            Sink::Cluster(Box::new(applier)),
+            Board::Cluster(Box::new(statuses)),
+            install,
+            metrics.clone(),
+        );
         Self {
             walk,
             seen: watches::start(client),

@@ -30,6 +30,7 @@ pub(super) fn render(args: Render) -> anyhow::Result<ExitCode> {
         Sink::Files(Folder::open(args.out)?),
         board,
         Install::default(),
+        Arc::default(),
     );
     let round = block_on(walk.reconcile())?;
     round.lines.iter().try_for_each(screen::line)?;

@@ -41,7 +41,13 @@ async fn serve(args: Run) -> anyhow::Result<ExitCode> {
     let settings = settings(args.paths, args.objects);
     let source = Source::Files(Box::new(Files::new(settings)));
     let sink = Sink::Files(Folder::open(out.path().into())?);
-    let mut walk = Walk::new(source, sink, Board::File(StatusFile::open(out.path())), Install::default(), Arc::default());
+    let mut walk = Walk::new(
+        source,
+        sink,
+        Board::File(StatusFile::open(out.path())),
+        Install::default(),
+        Arc::default(),
+    );
     screen::line(format_args!("out={}", out.path().display()))?;
     let mut fleet = Fleet::new(program);
     let mut told = Vec::new();

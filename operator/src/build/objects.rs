@@ -74,7 +74,7 @@ pub fn objects(gateway: &AcceptedGateway, install: &Install) -> Vec<Value> {
 }
 
 /// What all objects of a Gateway have in common.
-pub fn meta(gateway: &AcceptedGateway, names: &Names) -> ObjectMeta {
+pub(super) fn meta(gateway: &AcceptedGateway, names: &Names) -> ObjectMeta {
     ObjectMeta {
         namespace: Some(gateway.key.namespace().into()),
         labels: Some(labels::all(gateway, names)),

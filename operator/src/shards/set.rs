@@ -125,6 +125,11 @@ impl Set {
         &self.snapshot
     }
 
+    /// What the names of its ConfigMaps begin with.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The ConfigMap of the manifest. To be written after the shards.
     pub fn manifest_name(&self) -> String {
         manifest_name(&self.base)
