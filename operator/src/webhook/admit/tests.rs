@@ -1,3 +1,5 @@
+//! What is answered to a review: allowed, warned about, or refused with every cause at once.
+
 use super::*;
 
 /// The review of a request for a RetryPolicy, as an API server writes it.
