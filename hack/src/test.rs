@@ -132,3 +132,15 @@ fn fast(
     executables::run_doc_tests(packages, summary)?;
     Ok(tests)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_belongs_to_the_tier_that_its_name_says() {
+        assert_eq!(Tier::of("cluster_environment"), Tier::ApiServer);
+        assert_eq!(Tier::of("seed_page"), Tier::Fast);
+        assert_eq!(Tier::of("rebound_operator"), Tier::Fast);
+    }
+}
