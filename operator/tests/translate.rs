@@ -129,8 +129,8 @@ fn source(input: &Path) -> Source {
 fn a_gateway_that_is_refused_keeps_its_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("in.yaml");
-    let mut sink = Sink::Files(Folder::open(folder.path().join("out")).unwrap());
-    let mut round = |port: u16, infrastructure: &str| {
+    let out = folder.path().join("out");
+    let round = |port: u16, infrastructure: &str| {
         let text = format!(
             "apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -139,9 +139,10 @@ spec: {{gatewayClassName: fsm, {infrastructure} listeners: [{{name: http, protoc
 "
         );
         std::fs::write(&input, text).unwrap();
-        let round = controller::reconcile(&mut source(&input), &mut sink).unwrap();
-        let lines: Vec<_> = round.lines().collect();
-        (sink.current().values().cloned().collect::<Vec<_>>(), lines.join("\n"))
+        let mut walk = walk(&input, &out);
+        let lines = block_on(walk.reconcile()).unwrap().lines.join("\n");
+        let snapshots = walk.sink.current().values().map(|set| set.snapshot().clone());
+        (snapshots.collect::<Vec<_>>(), lines)
     };
     let missing =
         "infrastructure: {parametersRef: {group: gateway.flomesh.io, kind: GatewayConfig, name: missing}},";
