@@ -227,8 +227,8 @@ fn has_left(child: Pid) -> bool {
     !matches!(waitpid(child, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
 }
 
-/// Ends every child, removes every folder, then the process.
-fn leave(code: i32) -> ! {
+/// Ends every child, also those of other threads, removes every folder, then ends the process.
+pub fn leave(code: i32) -> ! {
     let owned = owned();
     for group in &owned.groups {
         signal(group.id, group.farewell());

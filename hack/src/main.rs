@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             say::warn(&format!("failed: {error:#}"));
-            ExitCode::FAILURE
+            cleanup::leave(1)
         }
     }
 }
