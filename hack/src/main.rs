@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hack::{
-    apiserver, backend, bench, bundle, demo, deny_io_uring, generate, promises, repro, say, test, tidy,
+    apiserver, backend, bench, bundle, cleanup, demo, deny_io_uring, generate, promises, repro, say, test,
+    tidy,
 };
 
 /// The scripts of the project. A newcomer needs `demo` and `test`.
