@@ -142,6 +142,33 @@ fn an_address_that_no_service_can_ask_for_is_refused_and_named() {
     assert_eq!(accepted(&any)[0], "True");
 }
 
+#[test]
+fn of_two_gateways_whose_objects_would_be_one_the_older_is_served() {
+    let manifests: String = [("a-b", "c", 1), ("a", "b-c", 2)]
+        .map(|(name, class, year)| {
+            format!(
+                "apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {{name: {class}}}
+spec: {{controllerName: gateway.flomesh.io/rebound}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: {name}, namespace: shop, creationTimestamp: \"200{year}-01-01T00:00:00Z\"}}
+spec: {{gatewayClassName: {class}, listeners: [{{name: http, protocol: HTTP, port: 80}}]}}
+---
+"
+            )
+        })
+        .concat();
+    let world = world(&manifests);
+    let (accepted, _) = validate::decide(&world);
+    let names = |keys: Vec<&str>| keys.join(" ");
+    assert_eq!(names(accepted.gateways.iter().map(|it| it.key.name()).collect()), "a-b");
+    assert_eq!(names(accepted.refused.iter().map(|it| it.key.name()).collect()), "a");
+    assert!(accepted.refused[0].message.contains("Gateway shop/a-b"), "{}", accepted.refused[0].message);
+}
+
 /// Where the webhook did not see it: it was off, or the object is older than its rules.
 #[test]
 fn a_config_that_is_not_valid_refuses_the_gateway_with_every_mistake() {

@@ -60,6 +60,7 @@ pub(super) fn gateways(world: &World) -> Vec<CheckedGateway<'_>> {
     if world.one_address {
         share_ports(&mut checked);
     } else {
+        share_names(&mut checked);
         checked.iter_mut().for_each(reserve_admin_port);
     }
     checked
@@ -129,6 +130,20 @@ fn reserve_admin_port(CheckedGateway { gateway, verdict, .. }: &mut CheckedGatew
         if listener.port == i32::from(ADMIN_PORT) && judged.refused.is_none() {
             let message = format!("port {ADMIN_PORT} is where the data plane answers probes");
             judged.refused = Some(Refusal::new(Reason::PortUnavailable, message));
+        }
+    }
+}
+
+/// Objects are named after a Gateway and its class: where `a-b` of `c` meets `a` of `b-c`, the older has the names.
+fn share_names(gateways: &mut [CheckedGateway<'_>]) {
+    let mut owners: HashMap<(&str, String), &ObjectKey> = HashMap::new();
+    for CheckedGateway { gateway, verdict, .. } in gateways {
+        let Observed { key, object, .. } = *gateway;
+        let name = (key.namespace(), format!("{}-{}", key.name(), object.spec.gateway_class_name));
+        let owner = owners.entry(name).or_insert(key);
+        if *owner != key {
+            let message = format!("its objects would have the names of those of Gateway {owner}: rename it");
+            verdict.refused = Some(Refusal::new(Reason::Invalid, message));
         }
     }
 }
