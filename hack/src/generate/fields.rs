@@ -111,6 +111,12 @@ fn kind(field: &Value) -> String {
     let name = match field["type"].as_str() {
         _ if field["x-kubernetes-int-or-string"] == true => "number or string".to_owned(),
         Some("array") => format!("list of {}", kind(&field["items"])),
+        Some("object") if field["additionalProperties"].is_object() => {
+            format!("map of {}", kind(&field["additionalProperties"]))
+        }
+        Some("object") if field["x-kubernetes-preserve-unknown-fields"] == true => {
+            "object of Kubernetes".to_owned()
+        }
         Some(name) => name.to_owned(),
         None => "any".to_owned(),
     };
@@ -126,6 +132,7 @@ fn kind(field: &Value) -> String {
         bound("maximum", "at most"),
         bound("minItems", "items: at least"),
         bound("maxItems", "items: at most"),
+        bound("maxProperties", "entries: at most"),
     ];
     [Some(name)].into_iter().chain(parts).flatten().collect::<Vec<_>>().join(", ")
 }
