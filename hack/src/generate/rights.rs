@@ -44,7 +44,10 @@ mod tests {
         for grant in TABLE {
             assert!(page.contains(&row(grant)), "{grant:?}");
         }
-        assert!(page.contains("| `secrets` | get, create, patch | "), "{page}");
+        assert!(
+            page.contains("| `secrets`, only `rebound-operator-webhook-certs` | get, patch | "),
+            "{page}"
+        );
         assert!(
             page.contains("of `admissionregistration.k8s.io`, only `rebound-operator` | get, patch |"),
             "{page}"
