@@ -3,9 +3,7 @@
 use rebound_api::name::LABEL_MAX_CHARS;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The most shards of a snapshot. The agent's Role names each of them, so that it need not follow their number. The
-/// largest snapshot comes to 60 of them, and to more only if its parts must be halved to fit.
-pub const SHARDS_MAX: usize = 128;
+use crate::shards;
 
 /// Hexadecimal digits of the hash in a name that had to be changed.
 const HASH_CHARS: usize = 10;
@@ -41,12 +39,12 @@ impl Names {
 
     /// The ConfigMap that names the shards.
     pub fn manifest(&self) -> String {
-        format!("{}-config", self.base)
+        shards::manifest_name(&self.base)
     }
 
-    /// The ConfigMap of a shard of format 1.
+    /// The ConfigMap of a shard.
     pub fn shard(&self, index: usize) -> String {
-        format!("{}-config-v1-{index}", self.base)
+        shards::shard_name(&self.base, index)
     }
 
     /// The ConfigMap that takes the reports of the agents.

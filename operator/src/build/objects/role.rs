@@ -4,13 +4,14 @@ use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject
 use kube::Resource;
 
 use super::Common;
-use crate::build::names::SHARDS_MAX;
+use crate::shards::SHARDS_MAX;
 
 pub(super) fn role(common: &Common<'_>) -> Role {
     let names = &common.names;
     let rules = vec![
         // A watch of one object is allowed by its name if it selects the object by that name.
         config_maps(&["get", "list", "watch"], vec![names.manifest()]),
+        // All that there can ever be: so a set that grows needs no other rights.
         config_maps(&["get"], (0..SHARDS_MAX).map(|index| names.shard(index)).collect()),
         config_maps(&["get", "patch"], vec![names.report()]),
     ];
