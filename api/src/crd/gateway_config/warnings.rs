@@ -1,11 +1,14 @@
 //! What is accepted and deserves a word: fields without effect, and settings that will hurt.
 
 use super::GatewayConfigSpec;
-use super::fields::{Dataplane, Driver, SeccompType, ServiceType, Telemetry};
+use super::fields::{Dataplane, Driver, Resources, SeccompType, ServiceType, Telemetry};
 use crate::violation::{Reason, Violation};
 
+/// Whether something is written.
+type IsWritten = fn(&GatewayConfigSpec) -> bool;
+
 /// The fields that this version accepts and does not act on. Whoever makes one work takes it out of the table here.
-const NOT_IN_EFFECT: [(&str, fn(&GatewayConfigSpec) -> bool); 5] = [
+const NOT_IN_EFFECT: [(&str, IsWritten); 5] = [
     ("dataplane.limits", |spec| dataplane(spec, |it| it.limits.is_some())),
     ("dataplane.timeouts", |spec| dataplane(spec, |it| it.timeouts.is_some())),
     ("telemetry.tracing", |spec| telemetry(spec, |it| it.tracing.is_some())),
@@ -31,7 +34,7 @@ pub(super) fn check(spec: &GatewayConfigSpec, found: &mut Vec<Violation>) {
 /// A HorizontalPodAutoscaler counts in percent of the request.
 fn cpu_request(spec: &GatewayConfigSpec, found: &mut Vec<Violation>) {
     // Without a request, Kubernetes takes the limit for it.
-    let has_cpu = |it: &super::fields::Resources| {
+    let has_cpu = |it: &Resources| {
         [&it.requests, &it.limits].into_iter().flatten().any(|amounts| amounts.cpu.is_some())
     };
     if spec.autoscaling.is_some() && spec.resources.as_ref().is_some_and(|it| !has_cpu(it)) {
