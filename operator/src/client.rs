@@ -32,13 +32,20 @@ pub enum Error {
 
 /// A client for the cluster of the kubeconfig, or for the one that this process runs in. It connects when it is used.
 ///
-/// Every request is bounded by the limits above; none of them ends a healthy watch.
-///
 /// # Errors
 /// When no cluster is configured, or not so that it can be used.
 pub async fn connect() -> Result<Client, Error> {
     install_crypto();
-    let mut config = Config::infer().await.map_err(Error::Infer)?;
+    with(Config::infer().await.map_err(Error::Infer)?)
+}
+
+/// A client for the cluster that `config` is about. Every request is bounded by the limits above; none of them ends a
+/// healthy watch.
+///
+/// # Errors
+/// When the configuration cannot be used.
+pub fn with(mut config: Config) -> Result<Client, Error> {
+    install_crypto();
     config.connect_timeout = Some(CONNECT_MAX);
     config.write_timeout = Some(WRITE_MAX);
     config.read_timeout = Some(SILENCE_MAX);
