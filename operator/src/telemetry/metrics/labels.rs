@@ -12,6 +12,9 @@ macro_rules! values {
         pub enum $name { $($(#[$why])* $variant,)* }
 
         impl $name {
+            /// Every value.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
             /// As it is written in a label.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $value,)* }
