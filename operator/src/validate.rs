@@ -19,6 +19,7 @@ mod policy;
 mod route;
 mod rule;
 mod settings;
+mod shared;
 pub mod verdict;
 
 use std::collections::BTreeMap;

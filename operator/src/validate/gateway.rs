@@ -1,18 +1,14 @@
 //! Gateways and their classes, before any route attaches.
 
-use std::collections::HashMap;
-
-use rebound_api::crd::condition::Reason;
 use rebound_api::crd::gateway::Gateway;
 use rebound_api::crd::gateway_class::GatewayClass;
 use rebound_api::crd::gateway_config::Settings;
-use rebound_api::name::ObjectKey;
 use rebound_api::violation::Report;
 
 use super::place::Place;
 use super::settings::Found;
 use super::verdict::{ClassVerdict, GatewayVerdict, Refusal};
-use super::{ADMIN_PORT, infrastructure, listener, settings};
+use super::{infrastructure, listener, settings, shared};
 use crate::observe::world::{Observed, World};
 
 /// A Gateway of ours and what was found out about its listeners.
@@ -32,6 +28,9 @@ pub(super) fn classes(world: &World) -> Vec<ClassVerdict> {
         let found = settings::of_class(world, class);
         let mut warnings = class_report(class).warnings;
         warnings.extend(found.iter().flat_map(|it| it.warnings.clone()));
+        if world.one_address {
+            warnings.extend(infrastructure::class_without_cluster(&class.spec));
+        }
         ClassVerdict {
             name: class.metadata.name.clone().unwrap_or_default(),
             generation: class.metadata.generation,
@@ -58,10 +57,10 @@ pub(super) fn gateways(world: &World) -> Vec<CheckedGateway<'_>> {
     let ours = world.gateways.iter().filter(|it| world.owns_class(&it.object.spec.gateway_class_name));
     let mut checked: Vec<_> = ours.map(|it| check(world, it)).collect();
     if world.one_address {
-        share_ports(&mut checked);
+        shared::ports(&mut checked);
     } else {
-        share_names(&mut checked);
-        checked.iter_mut().for_each(reserve_admin_port);
+        shared::names(&mut checked);
+        checked.iter_mut().for_each(shared::admin_port);
     }
     checked
 }
@@ -102,7 +101,7 @@ fn check<'w>(world: &World, gateway: &'w Observed<Gateway>) -> CheckedGateway<'w
         listeners: spec.listeners.iter().map(|it| listener::check(it, &spec.listeners)).collect(),
         warnings,
     };
-    let (settings, address) = run(world, gateway, &mut verdict).unwrap_or_else(|refusal| {
+    let (settings, address) = parameters(world, gateway, &mut verdict).unwrap_or_else(|refusal| {
         verdict.refused = Some(refusal);
         Default::default()
     });
@@ -110,7 +109,7 @@ fn check<'w>(world: &World, gateway: &'w Observed<Gateway>) -> CheckedGateway<'w
 }
 
 /// The settings of the data plane, and the address that its Service is to ask for.
-fn run(
+fn parameters(
     world: &World,
     gateway: &Observed<Gateway>,
     verdict: &mut GatewayVerdict,
@@ -122,46 +121,4 @@ fn run(
     }
     let address = infrastructure::address(&gateway.object.spec.addresses, &settings)?;
     Ok((settings, address))
-}
-
-/// In a pod the data plane answers probes on a port of its own, which no listener can have.
-fn reserve_admin_port(CheckedGateway { gateway, verdict, .. }: &mut CheckedGateway<'_>) {
-    for (listener, judged) in gateway.object.spec.listeners.iter().zip(&mut verdict.listeners) {
-        if listener.port == i32::from(ADMIN_PORT) && judged.refused.is_none() {
-            let message = format!("port {ADMIN_PORT} is where the data plane answers probes");
-            judged.refused = Some(Refusal::new(Reason::PortUnavailable, message));
-        }
-    }
-}
-
-/// Objects are named after a Gateway and its class: where `a-b` of `c` meets `a` of `b-c`, the older has the names.
-fn share_names(gateways: &mut [CheckedGateway<'_>]) {
-    let mut owners: HashMap<(&str, String), &ObjectKey> = HashMap::new();
-    for CheckedGateway { gateway, verdict, .. } in gateways {
-        let Observed { key, object, .. } = *gateway;
-        let name = (key.namespace(), format!("{}-{}", key.name(), object.spec.gateway_class_name));
-        let owner = owners.entry(name).or_insert(key);
-        if *owner != key {
-            let message = format!("its objects would have the names of those of Gateway {owner}: rename it");
-            verdict.refused = Some(Refusal::new(Reason::Invalid, message));
-        }
-    }
-}
-
-/// Gateways that listen on one address share its ports: the oldest Gateway that asks for a port has it.
-fn share_ports(gateways: &mut [CheckedGateway<'_>]) {
-    let mut owners: HashMap<i32, ObjectKey> = HashMap::new();
-    for CheckedGateway { gateway, verdict, .. } in gateways {
-        for (listener, judged) in gateway.object.spec.listeners.iter().zip(&mut verdict.listeners) {
-            if !judged.is_usable() {
-                continue;
-            }
-            let owner = owners.entry(listener.port).or_insert_with(|| gateway.key.clone());
-            if *owner != gateway.key {
-                let message = format!("port {} belongs to Gateway {owner}", listener.port);
-                judged.conflicted = Some(Refusal::new(Reason::PortUnavailable, message.clone()));
-                judged.refused = Some(Refusal::new(Reason::PortUnavailable, message));
-            }
-        }
-    }
 }

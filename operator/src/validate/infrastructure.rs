@@ -4,12 +4,16 @@ use std::net::IpAddr;
 
 use rebound_api::crd::condition::Reason;
 use rebound_api::crd::gateway::{AddressType, GatewayAddress, GatewaySpec};
+use rebound_api::crd::gateway_class::GatewayClassSpec;
 use rebound_api::crd::gateway_config::Settings;
 use rebound_api::crd::gateway_config::fields::ServiceType;
 use rebound_api::violation::{Reason as Mistake, Report, Violation};
 
 use super::place::Place;
 use super::verdict::Refusal;
+
+/// What becomes of a GatewayConfig in files mode.
+const CHECKED_ONLY: &str = "a GatewayConfig is checked, and data planes run as the command line says";
 
 /// Every field of it that no build acts on.
 pub(super) fn report(place: &mut Place<'_>, spec: &GatewaySpec) {
@@ -38,7 +42,15 @@ pub(super) fn without_cluster(spec: &GatewaySpec) -> Vec<Violation> {
     warn("addresses", !spec.addresses.is_empty(), "listeners are bound to the address of the command line");
     warn("infrastructure.labels", !infrastructure.labels.is_empty(), "no objects are made");
     warn("infrastructure.annotations", !infrastructure.annotations.is_empty(), "no objects are made");
+    warn("infrastructure.parametersRef", infrastructure.parameters_ref.is_some(), CHECKED_ONLY);
     report.warnings
+}
+
+/// The same for a class.
+pub(super) fn class_without_cluster(spec: &GatewayClassSpec) -> Option<Violation> {
+    let message = format!("has no effect here: {CHECKED_ONLY}");
+    spec.parameters_ref.as_ref()?;
+    Some(Violation::new("spec.parametersRef", Mistake::NotInEffect, message))
 }
 
 /// The one address that the traffic Service asks its load balancer for; none: any will do.
