@@ -8,6 +8,7 @@ use garde::Validate;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use rebound_api::crd;
+use rebound_api::crd::gateway_config::{self, Scale, Seccomp};
 use rebound_api::crd::retry_policy::{Checked, RetryPolicySpec, check};
 use rebound_api::policy::retry::{REPLAY_LIMIT_BYTES, RETRIES_MAX, RetryRules, WINDOW_MAX, WINDOW_MIN};
 use serde_json::{Map, Value, json};
@@ -21,6 +22,12 @@ static SPEC: LazyLock<Value> = LazyLock::new(|| {
 /// A policy with every field in it.
 fn full() -> Value {
     let manifest = include_str!("data/policies/everything_that_can_be_written.yaml");
+    serde_saphyr::from_str(manifest).expect("a golden that is accepted")
+}
+
+/// A configuration with every field in it that has an effect.
+fn full_config() -> Value {
+    let manifest = include_str!("data/configs/everything_that_can_be_written.yaml");
     serde_saphyr::from_str(manifest).expect("a golden that is accepted")
 }
 
@@ -108,9 +115,9 @@ fn spoil(manifest: &mut Value, at: &str, how: Spoil) {
     }
 }
 
-fn spoilt() -> impl Strategy<Value = Value> {
-    proptest::collection::vec((any::<Index>(), any_spoil()), 1..5).prop_map(|spoils| {
-        let mut manifest = full();
+fn spoilt(sound: fn() -> Value) -> impl Strategy<Value = Value> {
+    proptest::collection::vec((any::<Index>(), any_spoil()), 1..5).prop_map(move |spoils| {
+        let mut manifest = sound();
         for (index, how) in spoils {
             let places = places(&manifest);
             let at: &String = index.get(&places);
@@ -159,6 +166,33 @@ fn assert_consistent(manifest: &Value) {
     ports.iter().filter_map(|port| rules.for_port(*port)).for_each(assert_sound);
 }
 
+fn assert_config_consistent(manifest: &Value) {
+    let gateway_config::Checked { settings, report } = gateway_config::check(manifest);
+    assert_eq!(settings.is_some(), report.violations.is_empty(), "{report:?}");
+    assert!(report.violations.len() <= 100);
+    let Some(settings) = settings else { return };
+    match settings.scale() {
+        Scale::Fixed(replicas) => assert!(replicas >= 1),
+        Scale::Auto { min, max, cpu_percent } => assert!(1 <= min && min <= max && cpu_percent >= 1),
+    }
+    assert!(settings.workers().is_none_or(|workers| workers >= 1));
+    assert_ne!(settings.seccomp(), Seccomp::Localhost(String::new()));
+}
+
+#[test]
+fn a_huge_configuration_is_refused_in_few_words() {
+    const MANY: usize = 10_000;
+    let mut manifest = full_config();
+    let fields: Map<_, _> = (0..MANY).map(|number| (format!("field{number}"), json!({}))).collect();
+    manifest["spec"]["placement"]["affinity"] = fields.clone().into();
+    manifest["spec"]["placement"]["tolerations"] = vec![Value::from(fields.clone()); 3].into();
+    manifest["spec"]["placement"]["nodeSelector"] = fields.clone().into();
+    manifest["spec"]["service"]["annotations"] = fields.into();
+    let report = gateway_config::check(&manifest).report;
+    assert_eq!(report.violations.len(), 100);
+    assert_config_consistent(&manifest);
+}
+
 #[test]
 fn a_huge_manifest_is_refused_in_few_words() {
     const MANY: usize = 100_000;
@@ -177,8 +211,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn a_spoilt_manifest_is_refused_or_makes_sense(manifest in spoilt()) {
+    fn a_spoilt_manifest_is_refused_or_makes_sense(manifest in spoilt(full)) {
         assert_consistent(&manifest);
+    }
+
+    #[test]
+    fn a_spoilt_configuration_is_refused_or_makes_sense(manifest in spoilt(full_config)) {
+        assert_config_consistent(&manifest);
     }
 
     #[test]

@@ -21,7 +21,9 @@ use serde_json::Value;
 use crate::name::ObjectKey;
 use crate::violation::{Reason, Report, Violation};
 use schema::Schema;
-use structure::{Mended, VIOLATIONS_MAX};
+use structure::Mended;
+
+pub(super) use structure::VIOLATIONS_MAX;
 
 /// An object whose shape is right, or has been made right, and what was wrong with it.
 #[derive(Debug)]

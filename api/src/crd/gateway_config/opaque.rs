@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::crd::strict::VIOLATIONS_MAX;
 use crate::violation::{Reason, Violation};
 
 /// Reads the value at `path`. A field that the type does not know is refused: Kubernetes would drop it in silence.
@@ -46,6 +47,9 @@ fn compare(path: &str, written: &Value, kept: &Value, found: &mut Vec<Violation>
 fn fields(path: &str, written: &Map<String, Value>, kept: &Map<String, Value>, found: &mut Vec<Violation>) {
     let is_written = |name: &str| written.get(name).is_some_and(|value| !value.is_null());
     for (name, value) in written.iter().filter(|(name, _)| is_written(name)) {
+        if found.len() >= VIOLATIONS_MAX {
+            return;
+        }
         let path = format!("{path}.{name}");
         match kept.get(name) {
             Some(kept) => compare(&path, value, kept, found),

@@ -14,7 +14,7 @@ use super::wrong_type;
 use crate::violation::{Reason, Violation, hint, nearest};
 
 /// The most violations that one check reports; an object with more is none of ours.
-pub(super) const VIOLATIONS_MAX: usize = 100;
+pub(in crate::crd) const VIOLATIONS_MAX: usize = 100;
 
 /// An object in the shape of the schema, and what had to be done to it. Paths are those of the mended object until
 /// [`Mended::as_written`] turns them back.
