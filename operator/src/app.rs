@@ -10,11 +10,13 @@ mod tasks;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
 use crate::cli::{Command, Objects};
 use crate::observe::files::Settings;
+use crate::telemetry::metrics::Metrics;
 
 /// Something that the user wrote is not valid.
 pub const NOT_VALID: u8 = 1;
@@ -27,13 +29,13 @@ const CONTROLLER: &str = "gateway.flomesh.io/rebound";
 const CLASS: &str = "fsm";
 
 /// Carries out a command. An error means that it could not do its work: exit code [`USAGE_OR_IO`].
-pub fn run(command: Command) -> anyhow::Result<ExitCode> {
+pub fn run(command: Command, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(args),
         Command::Render(args) => once::render(args),
         Command::Validate(args) => once::validate(args),
         Command::Crds => once::crds(),
-        Command::Controller(args) => controller::run(args),
+        Command::Controller(args) => controller::run(args, metrics),
         Command::Agent(_) => bail!("`agent` is not in this build; `run` serves the Gateways of files"),
     }
 }

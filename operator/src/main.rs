@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let metrics = Arc::new(Metrics::default());
     let telemetry = telemetry::start(cli.log.as_deref(), &metrics);
-    let code = app::run(cli.command).unwrap_or_else(|error| {
+    let code = app::run(cli.command, metrics).unwrap_or_else(|error| {
         tracing::error!("{error:#}");
         ExitCode::from(app::USAGE_OR_IO)
     });

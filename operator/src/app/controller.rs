@@ -39,18 +39,17 @@ const RETRY_MAX: Duration = Duration::from_secs(10);
 const BEAT: Duration = Duration::from_secs(10);
 
 /// Serves until SIGTERM or SIGINT.
-pub(super) fn run(args: cli::Controller) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: cli::Controller, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let done = runtime.block_on(serve(args));
+    let done = runtime.block_on(serve(args, metrics));
     // Watches and servers have nothing to lose.
     runtime.shutdown_timeout(Duration::from_secs(1));
     done
 }
 
-async fn serve(args: cli::Controller) -> anyhow::Result<ExitCode> {
+async fn serve(args: cli::Controller, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode> {
     let mut stop = Stop::new()?;
     let client = client::connect().await?;
-    let metrics = Arc::new(Metrics::default());
     let health = Health::default();
     let identity = lease::identity(args.identity.as_deref().unwrap_or("local"));
     let lease = Lease::new(client.clone(), &args.namespace, identity.clone());
@@ -63,7 +62,7 @@ async fn serve(args: cli::Controller) -> anyhow::Result<ExitCode> {
     let mut running = tokio::task::JoinSet::new();
     running.spawn(admin.serve(shown, tasks::ended(ended.clone())));
     running.spawn(lease.run(tasks::ended(ended.clone())));
-    tasks::webhook(&mut running, &args, &client, &health, leadership.clone(), &ended).await?;
+    tasks::webhook(&mut running, &args, &client, &health, &metrics, leadership.clone(), &ended).await?;
     let install = install(&args, &client).await;
     let core = Core::new(&client, leadership, &identity, install, health.clone(), metrics);
     core.run(stop.wanted()).await;

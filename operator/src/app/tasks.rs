@@ -1,5 +1,6 @@
 //! What runs beside the controller's loop.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use kube::Client;
@@ -9,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::admin::{Health, Part};
 use crate::cli::{self, Certificates as Source};
 use crate::lease::Leadership;
+use crate::telemetry::metrics::Metrics;
 use crate::webhook::{Certificates, Server, configuration::Place, directory, self_managed};
 
 /// How long everything may take to end.
@@ -28,6 +30,7 @@ pub(super) async fn webhook(
     args: &cli::Controller,
     client: &Client,
     health: &Health,
+    metrics: &Arc<Metrics>,
     leadership: Leadership,
     end: &watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
@@ -59,7 +62,7 @@ pub(super) async fn webhook(
         }
     }
     running.spawn(until(end.clone(), announce(certificates.clone(), health.part("webhook certificate"))));
-    let server = Server::bind(args.webhook, certificates).await?;
+    let server = Server::bind(args.webhook, certificates).await?.counting(metrics.clone());
     tracing::info!(webhook = %server.address(), "listening");
     running.spawn(server.serve(ended(end.clone())));
     Ok(())

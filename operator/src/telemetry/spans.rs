@@ -37,9 +37,9 @@ pub fn write(kind: &str, namespace: &str, name: &str) -> Span {
     info_span!("write", kind, namespace, name)
 }
 
-/// The answer to an admission review. Record `allowed` when it is known.
-pub fn review(kind: &str, namespace: &str, name: &str) -> Span {
-    info_span!("admission review", kind, namespace, name, allowed = Empty)
+/// The answer to an admission review. Record `result` when it is known.
+pub fn review() -> Span {
+    info_span!("admission review", result = Empty)
 }
 
 /// Goes through a stage of a walk, and keeps its time.
