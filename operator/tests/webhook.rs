@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use rebound_operator::telemetry::metrics::Metrics;
 use rebound_operator::webhook::{Certificates, Server, directory};
 use serde_json::{Value, json};
 use support::PATIENCE;
@@ -49,7 +50,10 @@ struct Webhook {
 
 impl Webhook {
     async fn start(certificates: Certificates) -> Self {
-        let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into(), certificates).await.unwrap();
+        Self::serve(Server::bind((Ipv4Addr::LOCALHOST, 0).into(), certificates).await.unwrap())
+    }
+
+    fn serve(server: Server) -> Self {
         let address = server.address();
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(server.serve(async {
@@ -163,6 +167,25 @@ async fn questions_are_answered_one_after_the_other_on_one_connection() {
         let causes = &refused["response"]["status"]["details"]["causes"];
         assert_eq!(causes[0]["field"], "spec.config.retryOn[0]");
     }
+}
+
+#[tokio::test]
+async fn answers_are_counted_by_what_they_say() {
+    let pair = pair();
+    let metrics = Arc::new(Metrics::default());
+    let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into(), shown(&pair)).await.unwrap();
+    let webhook = Webhook::serve(server.counting(metrics.clone()));
+    let mut connection = webhook.connect(&pair).await.unwrap();
+    connection.ask(&review("5xx")).await;
+    connection.ask(&review("6xx")).await;
+    connection.send("POST /validate HTTP/1.1", b"no review").await;
+    connection.answer().await;
+    let page = metrics.page(false);
+    for answer in ["allowed", "denied", "unreadable"] {
+        let line = format!("rebound_operator_webhook_reviews_total{{result=\"{answer}\"}} 1\n");
+        assert!(page.contains(&line), "{line} is not in\n{page}");
+    }
+    assert!(page.contains("rebound_operator_webhook_review_duration_seconds_count 3\n"), "{page}");
 }
 
 #[tokio::test]
