@@ -21,6 +21,7 @@ use crate::cli;
 use crate::client;
 use crate::controller::Walk;
 use crate::lease::{self, Leadership, Lease};
+use crate::live::kind::Kind;
 use crate::live::watch::{self as watches, Seen};
 use crate::observe::Source;
 use crate::observe::cluster::{Cluster, Stir};
@@ -149,7 +150,7 @@ impl Core {
                 Some(seen) = self.seen.recv() => self.note_all(seen).await,
                 _ = self.leadership.changed() => {}
                 () = retry => {}
-                _ = beat.tick() => {}
+                _ = beat.tick() => self.measure(),
             }
             self.health.beat();
             if self.walk.source.live().is_complete() {
@@ -179,6 +180,14 @@ impl Core {
         self.walk.note(seen, &mut self.stir);
     }
 
+    fn measure(&self) {
+        let live = self.walk.source.live();
+        for kind in Kind::ALL {
+            self.metrics.objects(kind.as_str(), live.of_kind(kind).count());
+        }
+        self.metrics.gateways(self.walk.applied().len());
+    }
+
     /// Whether this replica leads. One that has just begun to looks at everything.
     fn takes_part(&mut self) -> bool {
         let leads = self.leadership.is_leader();
@@ -199,12 +208,22 @@ impl Core {
         if stir == Stir::default() && !is_due {
             return;
         }
-        let scope = if stir.world { Scope::All } else { Scope::Endpoints };
+        let scope = scope(&stir);
         let started = Instant::now();
         let left = self.walk.follow(&stir).await;
         self.metrics.round(scope, if left.failed { Outcome::Failure } else { Outcome::Success });
         tracing::debug!(?scope, took_ms = started.elapsed().as_millis(), ?left, "round");
         self.retry.note(left.failed, left.due);
+    }
+}
+
+fn scope(stir: &Stir) -> Scope {
+    if stir.world {
+        Scope::All
+    } else if stir.endpoints.is_empty() {
+        Scope::Rest
+    } else {
+        Scope::Endpoints
     }
 }
 

@@ -36,6 +36,8 @@ values! {
         All = "all",
         /// Only the endpoints of backends have changed.
         Endpoints = "endpoints",
+        /// Only what is seen of data planes has changed, or an object of ours was changed by somebody else.
+        Rest = "rest",
     }
     /// How something ended.
     Outcome {

@@ -106,10 +106,33 @@ impl<T: SpanExporter> SpanExporter for Counted<T> {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry::trace::{Tracer, TracerProvider};
+    use opentelemetry_sdk::error::OTelSdkError;
+    use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider};
+
     use super::*;
 
+    /// An exporter whose collector takes everything, or nothing.
+    #[derive(Debug)]
+    struct Exporter {
+        takes: bool,
+    }
+
+    impl SpanExporter for Exporter {
+        async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+            self.takes.then_some(()).ok_or_else(|| OTelSdkError::InternalFailure("refused".into()))
+        }
+    }
+
+    #[track_caller]
+    fn check(metrics: &Metrics, fate: Spans, count: usize) {
+        let page = metrics.page(false);
+        let line = format!("rebound_operator_spans_total{{result=\"{}\"}} {count}\n", fate.name());
+        assert!(page.contains(&line), "{line} is not in\n{page}");
+    }
+
     #[test]
-    fn what_does_not_fit_into_the_queue_is_dropped_and_counted() {
+    fn what_does_not_fit_into_the_queue_is_dropped() {
         let metrics = Arc::new(Metrics::default());
         let queue = Queue::new(metrics.clone());
         assert!((0..QUEUE_MAX).all(|_| queue.admit()));
@@ -118,10 +141,24 @@ mod tests {
         queue.left(1, false);
         assert!((0..3).all(|_| queue.admit()));
         assert!(!queue.admit());
-        let page = metrics.page(false);
-        for (fate, count) in [("dropped", 2), ("exported", 2), ("failed", 1)] {
-            let line = format!("rebound_operator_spans_total{{result=\"{fate}\"}} {count}\n");
-            assert!(page.contains(&line), "{line} is not in\n{page}");
+        check(&metrics, Spans::Dropped, 2);
+    }
+
+    #[test]
+    fn a_span_is_exported_or_failed_as_the_collector_has_it() {
+        for (takes, fate) in [(true, Spans::Exported), (false, Spans::Failed)] {
+            let metrics = Arc::new(Metrics::default());
+            let queue = Arc::new(Queue::new(metrics.clone()));
+            let batches =
+                BatchSpanProcessor::builder(Counted::new(Exporter { takes }, queue.clone())).build();
+            let processor = Counted::new(batches, queue);
+            let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
+            for _ in 0..3 {
+                provider.tracer("test").in_span("span", |_| ());
+            }
+            // Says what the last batch came to.
+            let _ = provider.force_flush();
+            check(&metrics, fate, 3);
         }
     }
 }
