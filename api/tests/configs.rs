@@ -58,7 +58,8 @@ fn settings(spec: &Value) -> Settings {
         "spec": spec,
     });
     let checked = check(&object);
-    checked.settings.unwrap_or_else(|| panic!("{}", support::report(&checked.report)))
+    assert_eq!(support::report(&checked.report), "");
+    checked.settings.unwrap()
 }
 
 #[test]

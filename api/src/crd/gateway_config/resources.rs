@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::fields::{Amounts, Resources};
-use crate::crd::quantity;
+use crate::crd::quantity::Amount;
 use crate::violation::{Reason, Violation};
 
 const PATH: &str = "spec.resources";
@@ -18,8 +18,8 @@ pub(super) fn read(resources: &Resources, found: &mut Vec<Violation>) -> Resourc
     let limits = resources.limits.as_ref().map(|it| amounts("limits", it, found));
     for (name, request) in requests.iter().flatten() {
         let limit = limits.as_ref().and_then(|limits| limits.get(name));
-        if let Some(limit) = limit.filter(|limit| limit.thousandths < request.thousandths) {
-            let message = format!("`{}` is more than the limit, `{}`", request.text, limit.text);
+        if let Some(limit) = limit.filter(|limit| *limit < request) {
+            let message = format!("`{request}` is more than the limit, `{limit}`");
             found.push(Violation::new(format!("{PATH}.requests.{name}"), Reason::Conflict, message));
         }
     }
@@ -30,18 +30,13 @@ pub(super) fn read(resources: &Resources, found: &mut Vec<Violation>) -> Resourc
     }
 }
 
-struct Amount {
-    text: String,
-    thousandths: u128,
-}
-
 fn amounts(part: &str, amounts: &Amounts, found: &mut Vec<Violation>) -> BTreeMap<&'static str, Amount> {
     let written = [("cpu", &amounts.cpu), ("memory", &amounts.memory)].into_iter();
     let written = written.filter_map(|(name, amount)| Some((name, amount.as_ref()?)));
     let read = |(name, amount): (&'static str, &IntOrString)| {
         let text = text(amount);
-        match quantity::parse(&text) {
-            Ok(thousandths) => Some((name, Amount { text, thousandths })),
+        match Amount::parse(&text) {
+            Ok(amount) => Some((name, amount)),
             Err(bad) => {
                 let path = format!("{PATH}.{part}.{name}");
                 found.push(Violation::new(path, Reason::Invalid, format!("`{text}` {bad}")));
@@ -60,5 +55,5 @@ fn text(amount: &IntOrString) -> String {
 }
 
 fn quantities(amounts: BTreeMap<&'static str, Amount>) -> BTreeMap<String, Quantity> {
-    amounts.into_iter().map(|(name, amount)| (name.into(), Quantity(amount.text))).collect()
+    amounts.into_iter().map(|(name, amount)| (name.into(), Quantity(amount.to_string()))).collect()
 }
