@@ -1,0 +1,132 @@
+//! Wrong policies at a real API server: who refuses what, and that everybody refuses the same.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod policies;
+mod webhook;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+use std::time::Instant;
+
+use futures::StreamExt as _;
+use futures::stream;
+use hack::apiserver::Cluster;
+use hack::programs::Programs;
+use hack::say;
+use kube::Client;
+use serde_json::{Value, json};
+
+use policies::policies;
+use webhook::{Webhook, client};
+
+const COUNT: usize = 10_000;
+const SEED: u64 = 4;
+/// Requests at a time, each on a connection that is kept.
+const PARALLEL: usize = 16;
+/// Policies in one file of the command line's.
+const IN_ONE_FILE: usize = 100;
+/// Disagreements that a failure shows.
+const SHOWN_MAX: usize = 20;
+
+/// Who says yes to each policy.
+fn by_the_command_line(all: &[Value]) -> Vec<bool> {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, some) in all.chunks(IN_ONE_FILE).enumerate() {
+        // A policy in a line, so that a finding's line tells whose it is.
+        let lines: Vec<_> = some.iter().map(|policy| format!("--- {policy}\n")).collect();
+        fs::write(folder.path().join(format!("{number:04}.yaml")), lines.concat()).unwrap();
+    }
+    let operator = Programs::for_tests().unwrap().operator;
+    let ran = Command::new(operator).args(["validate", "-o", "json"]).arg(folder.path()).output().unwrap();
+    let said: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    let findings = said["findings"].as_array().unwrap().iter();
+    let errors = findings.filter(|finding| finding["severity"] != "warning");
+    let wrong: BTreeSet<usize> = errors
+        .map(|finding| {
+            let name =
+                finding["file"].as_str().unwrap().rsplit('/').next().unwrap().trim_end_matches(".yaml");
+            let line = usize::try_from(finding["line"].as_u64().unwrap()).unwrap();
+            name.parse::<usize>().unwrap() * IN_ONE_FILE + line - 1
+        })
+        .collect();
+    (0..all.len()).map(|index| !wrong.contains(&index)).collect()
+}
+
+async fn by_the_api_server(client: &Client, namespace: &str, policy: &Value) -> Result<(), String> {
+    let path = format!("/apis/gateway.flomesh.io/v1alpha1/namespaces/{namespace}/retrypolicies");
+    let asked = post(client, &format!("{path}?dryRun=All&fieldValidation=Strict"), policy).await;
+    match asked {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => Err(status.message.clone()),
+        Err(error) => panic!("no answer about {policy}: {error:?}"),
+    }
+}
+
+async fn by_the_webhook(client: &Client, policy: &Value) -> Result<(), String> {
+    let review = json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "1",
+            "kind": { "group": "gateway.flomesh.io", "version": "v1alpha1", "kind": "RetryPolicy" },
+            "operation": "CREATE",
+            "object": policy,
+            "dryRun": true,
+        },
+    });
+    let answer = post(client, "/validate", &review).await.unwrap();
+    let response = &answer["response"];
+    if response["allowed"] == true { Ok(()) } else { Err(response["status"]["message"].to_string()) }
+}
+
+async fn post(client: &Client, path: &str, body: &Value) -> kube::Result<Value> {
+    let request = http::Request::post(path).header("content-type", "application/json");
+    client.request(request.body(serde_json::to_vec(body).unwrap()).unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s82_the_api_server_the_command_line_and_the_webhook_agree_about_10000_policies() {
+    let cluster = Cluster::shared().unwrap();
+    let namespace = cluster.namespace("parity").unwrap();
+    let webhook = Webhook::start(&cluster, namespace.name()).await;
+    let (server, direct) = (client(&cluster).await, webhook.client());
+    let all = policies(SEED, COUNT);
+
+    let started = Instant::now();
+    let validated = by_the_command_line(&all);
+    let command_line = started.elapsed();
+    let (server, direct, name) = (&server, &direct, namespace.name());
+    let answers = stream::iter(&all).map(|policy| async move {
+        let (asked, reviewed) =
+            tokio::join!(by_the_api_server(server, name, policy), by_the_webhook(direct, policy));
+        (policy, asked, reviewed)
+    });
+    let answers: Vec<_> = answers.buffered(PARALLEL).collect().await;
+
+    let disagree = answers
+        .iter()
+        .zip(&validated)
+        .filter(|((_, asked, reviewed), valid)| asked.is_ok() != **valid || reviewed.is_ok() != **valid);
+    let disagree: Vec<_> = disagree
+        .map(|((policy, asked, reviewed), valid)| {
+            format!(
+                "{}\n  API server: {asked:?}\n  webhook: {reviewed:?}\n  command line: {valid}",
+                policy["spec"]
+            )
+        })
+        .collect();
+    let shown = disagree.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>().join("\n");
+    assert!(disagree.is_empty(), "{} of {COUNT} disagree:\n{shown}", disagree.len());
+
+    let valid = validated.iter().filter(|valid| **valid).count();
+    assert!(
+        (COUNT / 2..COUNT * 3 / 4).contains(&valid),
+        "{valid} of {COUNT} are valid: both kinds are tried"
+    );
+    say::step(&format!(
+        "{COUNT} policies, {valid} of them valid: {:.1} s, {:.1} s of it the command line",
+        started.elapsed().as_secs_f64(),
+        command_line.as_secs_f64()
+    ));
+}
