@@ -17,9 +17,18 @@ const TOKEN_MAX_CHARS: usize = 64;
 /// The longest duration: GEP-2257 needs 28.
 const DURATION_MAX_CHARS: usize = 32;
 
+// Of a whole number, the API server's schema asks only the whole part of a bound: 0 would pass as 0.001. Hence the rule.
 /// What is retried, how often, how far apart and within which limits.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, garde::Validate)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "!has(self.backoffBaseInterval) || self.backoffBaseInterval > 0.0",
+        "message": "must be 0.001 to 60",
+        "reason": "FieldValueInvalid",
+        "fieldPath": ".backoffBaseInterval",
+    },
+]))]
 pub struct RetryConfig {
     /// The failures that are retried: status codes (`503`), ranges (`502-504`), classes (`4xx`, `5xx`),
     /// `connect-failure`, `reset-before-request`, `refused-stream`, `reset`, `per-try-timeout`, `gateway-error`,
@@ -33,7 +42,6 @@ pub struct RetryConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(range(min = 0, max = i32::from(RETRIES_MAX)))]
     pub num_retries: Option<i32>,
-    // Of a whole number the API server asks only the whole part of a bound, so its schema lets 0 pass; `check` does not.
     /// Seconds before the first retry, ahead of jitter; fractions are allowed. Default 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(range(min = BASE_MIN.as_secs_f64(), max = BASE_MAX.as_secs_f64()))]
