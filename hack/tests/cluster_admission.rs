@@ -18,7 +18,7 @@ use kube::Client;
 use serde_json::{Value, json};
 
 use policies::policies;
-use webhook::{Webhook, client};
+use webhook::{Webhook, client, create, policy, review};
 
 const COUNT: usize = 10_000;
 const SEED: u64 = 4;
@@ -54,9 +54,7 @@ fn by_the_command_line(all: &[Value]) -> Vec<bool> {
 }
 
 async fn by_the_api_server(client: &Client, namespace: &str, policy: &Value) -> Result<(), String> {
-    let path = format!("/apis/gateway.flomesh.io/v1alpha1/namespaces/{namespace}/retrypolicies");
-    let asked = post(client, &format!("{path}?dryRun=All&fieldValidation=Strict"), policy).await;
-    match asked {
+    match create(client, namespace, policy).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => Err(status.message.clone()),
         Err(error) => panic!("no answer about {policy}: {error:?}"),
@@ -64,25 +62,8 @@ async fn by_the_api_server(client: &Client, namespace: &str, policy: &Value) -> 
 }
 
 async fn by_the_webhook(client: &Client, policy: &Value) -> Result<(), String> {
-    let review = json!({
-        "apiVersion": "admission.k8s.io/v1",
-        "kind": "AdmissionReview",
-        "request": {
-            "uid": "1",
-            "kind": { "group": "gateway.flomesh.io", "version": "v1alpha1", "kind": "RetryPolicy" },
-            "operation": "CREATE",
-            "object": policy,
-            "dryRun": true,
-        },
-    });
-    let answer = post(client, "/validate", &review).await.unwrap();
-    let response = &answer["response"];
+    let response = review(client, policy).await.unwrap();
     if response["allowed"] == true { Ok(()) } else { Err(response["status"]["message"].to_string()) }
-}
-
-async fn post(client: &Client, path: &str, body: &Value) -> kube::Result<Value> {
-    let request = http::Request::post(path).header("content-type", "application/json");
-    client.request(request.body(serde_json::to_vec(body).unwrap()).unwrap()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,4 +110,43 @@ async fn s82_the_api_server_the_command_line_and_the_webhook_agree_about_10000_p
         started.elapsed().as_secs_f64(),
         command_line.as_secs_f64()
     ));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_webhook_our_own_kinds_are_refused_and_no_others() {
+    let cluster = Cluster::shared().unwrap();
+    let namespace = cluster.namespace("webhook-down").unwrap();
+    let webhook = Webhook::start(&cluster, namespace.name()).await;
+    let server = client(&cluster).await;
+    create(&server, namespace.name(), &policy("5xx")).await.unwrap();
+    namespace.apply(&policy("5xx").to_string()).unwrap();
+
+    webhook.stop().await;
+    let refused = create(&server, namespace.name(), &policy("5xx")).await.unwrap_err();
+    assert!(refused.to_string().contains("failed calling webhook"), "{refused}");
+    namespace.kubectl(&["create", "configmap", "other"]).unwrap();
+    namespace.kubectl(&["delete", "retrypolicy", "orders"]).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_schema_alone_refuses_a_base_interval_of_0() {
+    let cluster = Cluster::shared().unwrap();
+    let namespace = cluster.namespace("schema").unwrap();
+    let server = client(&cluster).await;
+    for (interval, message) in [
+        (json!(0), "must be 0.001 to 60"),
+        (json!(0.0), "must be 0.001 to 60"),
+        (json!(0.0005), "greater than or equal to 0.001"),
+        (json!(61), "less than or equal to 60"),
+    ] {
+        let mut policy = policy("5xx");
+        policy["spec"]["config"]["backoffBaseInterval"] = interval;
+        let refused = create(&server, namespace.name(), &policy).await.unwrap_err().to_string();
+        assert!(refused.contains(message), "{refused}");
+    }
+    for interval in [json!(0.001), json!(1), json!(60.0)] {
+        let mut policy = policy("5xx");
+        policy["spec"]["config"]["backoffBaseInterval"] = interval;
+        create(&server, namespace.name(), &policy).await.unwrap();
+    }
 }
