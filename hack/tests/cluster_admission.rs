@@ -6,14 +6,17 @@ mod webhook;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use futures::StreamExt as _;
 use futures::stream;
 use hack::apiserver::Cluster;
-use hack::programs::Programs;
+use hack::programs::{Programs, workspace};
+use hack::rig::{SEED_POLICY, sample};
 use hack::say;
+use hack::tools::Program;
 use kube::Client;
 use serde_json::{Value, json};
 
@@ -110,6 +113,62 @@ async fn s82_the_api_server_the_command_line_and_the_webhook_agree_about_10000_p
         started.elapsed().as_secs_f64(),
         command_line.as_secs_f64()
     ));
+}
+
+/// The page with the answers that users see.
+const PAGE: &str = "docs/tasks/write-a-retry-policy.md";
+
+/// What kubectl prints to both of its streams, in a folder that holds the page's manifests and the samples; without the
+/// spaces that it leaves at the end of a line.
+fn kubectl(cluster: &Cluster, namespace: &str, folder: &Path, command: &str) -> String {
+    let arguments = command.strip_prefix("kubectl ").unwrap().split(' ');
+    let ran = Command::new(Program::Kubectl.build().unwrap())
+        .args(["-n", namespace])
+        .args(arguments)
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .env("KUBECACHEDIR", folder.join("cache"))
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8([ran.stderr, ran.stdout].concat()).unwrap();
+    said.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// The blocks of a page in one language.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    page.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s82_users_see_what_the_page_shows() {
+    let cluster = Cluster::shared().unwrap();
+    let namespace = cluster.namespace("page").unwrap();
+    let _webhook = Webhook::start(&cluster, namespace.name()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let seed = folder.path().join("config/samples/seed");
+    fs::create_dir_all(&seed).unwrap();
+    fs::write(seed.join("retry_policy.yaml"), sample(SEED_POLICY).unwrap()).unwrap();
+    let page = fs::read_to_string(workspace().join(PAGE)).unwrap();
+    for manifest in blocks(&page, "yaml") {
+        if let Some(name) = manifest.lines().next().unwrap().strip_prefix("# ") {
+            fs::write(folder.path().join(name), manifest).unwrap();
+        }
+    }
+
+    let shown = blocks(&page, "console").into_iter().filter_map(|block| block.strip_prefix("$ kubectl "));
+    let mut printed = Vec::new();
+    for block in shown {
+        let (command, expected) = block.split_once('\n').unwrap();
+        let said = kubectl(&cluster, namespace.name(), folder.path(), &format!("kubectl {command}"));
+        assert_eq!(said, expected, "{command}");
+        printed.push(said);
+    }
+    let [three, schema, warning] = printed.as_slice() else { panic!("three examples: {printed:?}") };
+    let paths = ["spec.config.retryOn[0]: ", "spec.config.retryOn[2]: ", "spec.config.perTryTimeout: "];
+    assert!(paths.iter().all(|path| three.contains(path)) && three.matches("spec.").count() == 3, "{three}");
+    assert!(schema.contains("spec.config.numRetries") && !schema.contains("webhook"), "{schema}");
+    assert!(warning.starts_with("Warning: ") && warning.contains("2+4+8+16+20 = 50 s"), "{warning}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -201,7 +201,7 @@ fn change(rng: &mut Rng, values: &[Value], spec: &mut Value) {
     let chosen = rng.choice(values).unwrap().clone();
     match (rng.u8(..6), spec.pointer_mut(&place).unwrap()) {
         (0, Value::Object(fields)) => {
-            drop(fields.insert((*rng.choice(NAMES.iter()).unwrap()).into(), chosen))
+            drop(fields.insert((*rng.choice(NAMES.iter()).unwrap()).into(), chosen));
         }
         (1, Value::Object(fields)) => {
             let name = rng.choice(fields.keys()).cloned();
@@ -209,7 +209,7 @@ fn change(rng: &mut Rng, values: &[Value], spec: &mut Value) {
         }
         (0, Value::Array(items)) => items.push(chosen),
         (1, Value::Array(items)) => {
-            *items = items.iter().cycle().take(17.min(items.len() * 17)).cloned().collect()
+            *items = items.iter().cycle().take(17.min(items.len() * 17)).cloned().collect();
         }
         (_, value) => *value = chosen,
     }
@@ -219,7 +219,7 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     found.push(at.to_owned());
     match value {
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| pointers(value, &format!("{at}/{name}"), found))
+            fields.iter().for_each(|(name, value)| pointers(value, &format!("{at}/{name}"), found));
         }
         Value::Array(items) => {
             items
