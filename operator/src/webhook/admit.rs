@@ -3,13 +3,12 @@
 //! The same `check` as that of the command line and the reconciler; here its findings are only put into
 //! Kubernetes' words.
 
+use rebound_api::crd::gateway_config::{self, GROUP};
 use rebound_api::crd::retry_policy;
 use rebound_api::violation::{Reason, Report, Violation};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The group of the kinds that are judged.
-const GROUP: &str = "gateway.flomesh.io";
 /// The version of the questions, and of the answers.
 const REVIEW_VERSION: &str = "admission.k8s.io/v1";
 /// An API server may cut longer warnings.
@@ -85,6 +84,7 @@ fn judge(request: &Request) -> Report {
     }
     let report = match (request.kind.group.as_str(), request.kind.kind.as_str()) {
         (GROUP, "RetryPolicy") => retry_policy::check(&request.object).report,
+        (GROUP, gateway_config::KIND) => gateway_config::check(&request.object).report,
         _ => Report::default(),
     };
     if leaves_spec(request) { as_warnings(report) } else { report }

@@ -66,6 +66,20 @@ fn s82_every_mistake_is_a_cause_with_its_path() {
 }
 
 #[test]
+fn a_gateway_config_is_judged_too() {
+    let mut config = review("CREATE", &json!({ "replicas": 2, "autoscaling": {} }), &Value::Null);
+    config["request"]["kind"]["kind"] = json!("GatewayConfig");
+    config["request"]["object"]["kind"] = json!("GatewayConfig");
+    let response = ask(&config);
+    assert_eq!(response["allowed"], false);
+    assert_eq!(response["status"]["details"]["kind"], "GatewayConfig");
+    let causes = response["status"]["details"]["causes"].as_array().unwrap();
+    assert!(causes.iter().any(|cause| cause["field"] == "spec.replicas"), "{causes:?}");
+    config["request"]["object"]["spec"] = json!({ "replicas": 2 });
+    assert_eq!(ask(&config)["allowed"], true);
+}
+
+#[test]
 fn one_mistake_reads_like_one() {
     let response = ask_to_create(&spec(&json!({ "retryOn": ["6xx"] })));
     let message = response["status"]["message"].as_str().unwrap();
