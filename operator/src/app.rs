@@ -26,7 +26,7 @@ pub const USAGE_OR_IO: u8 = 2;
 /// The controller name of this operator; a GatewayClass that carries it is ours.
 const CONTROLLER: &str = "gateway.flomesh.io/rebound";
 /// The GatewayClass that exists without being defined.
-const CLASS: &str = "fsm";
+const CLASS: &str = crate::rbac::CLASS;
 
 /// Carries out a command. An error means that it could not do its work: exit code [`USAGE_OR_IO`].
 pub fn run(command: Command, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode> {

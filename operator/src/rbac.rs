@@ -7,6 +7,8 @@
 /// The name of what is the operator's own: roles, ServiceAccount, Deployment, Lease, webhook configuration.
 pub const NAME: &str = "rebound-operator";
 
+/// The class that it creates.
+pub const CLASS: &str = "fsm";
 /// The name of the Secret with the self-managed certificates of the webhook.
 pub const CERTIFICATES: &str = "rebound-operator-webhook-certs";
 
@@ -67,10 +69,11 @@ impl Verb {
 use Scope::{Cluster, OwnNamespace};
 use Verb::{Create, Delete, Get, List, Patch, Update, Watch};
 
+/// `get` beside `list` shows nothing more.
 const READ: &[Verb] = &[Get, List, Watch];
 /// Server-side apply creates by a patch, and the API server asks for both verbs.
 const OWN: &[Verb] = &[Get, List, Watch, Create, Patch, Delete];
-const STATUS: &[Verb] = &[Update, Patch];
+const STATUS: &[Verb] = &[Patch];
 
 const GATEWAY: &str = "gateway.networking.k8s.io";
 const REBOUND: &str = "gateway.flomesh.io";
@@ -79,7 +82,8 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 /// The table.
 pub const TABLE: &[Grant] = &[
     grant(GATEWAY, "gatewayclasses", READ, "find the classes that name this controller"),
-    grant(GATEWAY, "gatewayclasses", &[Create, Patch], "create the class `fsm`"),
+    grant(GATEWAY, "gatewayclasses", &[Create], "create the class `fsm`"),
+    named(GATEWAY, "gatewayclasses", &[CLASS], &[Patch], "keep it as it is to be"),
     grant(GATEWAY, "gatewayclasses/status", STATUS, "say whether a class is accepted"),
     grant(GATEWAY, "gateways", READ, "serve Gateways"),
     grant(GATEWAY, "gateways/status", STATUS, "say what a Gateway serves, and where"),
@@ -89,9 +93,6 @@ pub const TABLE: &[Grant] = &[
     grant(REBOUND, "retrypolicies", READ, "retry requests"),
     grant(REBOUND, "retrypolicies/status", STATUS, "say whether a policy is accepted and in effect"),
     grant(REBOUND, "gatewayconfigs", READ, "run data planes as they are asked to"),
-    grant("flomesh.io", "serviceimports", READ, "find the targets of policies, where this kind exists"),
-    grant("multicluster.flomesh.io", "serviceimports", READ, "find the targets of policies, where it exists"),
-    grant("multicluster.x-k8s.io", "serviceimports", READ, "find the targets of policies, where it exists"),
     grant("", "namespaces", READ, "attach routes by the labels of their namespaces"),
     grant("discovery.k8s.io", "endpointslices", READ, "find the endpoints of backends and of data planes"),
     grant("", "services", OWN, "find backends; expose data planes"),
@@ -103,10 +104,17 @@ pub const TABLE: &[Grant] = &[
     grant("policy", "poddisruptionbudgets", OWN, "keep a data plane running while nodes are drained"),
     grant("autoscaling", "horizontalpodautoscalers", OWN, "run as many data planes as are needed"),
     grant("events.k8s.io", "events", &[Create, Patch], "tell users what happened to their objects"),
-    named(RBAC, "clusterroles", &[Get], "own the cluster-wide objects that it creates: they go when it goes"),
+    named(
+        RBAC,
+        "clusterroles",
+        &[NAME],
+        &[Get],
+        "own the cluster-wide objects that it creates: they go when it goes",
+    ),
     named(
         "admissionregistration.k8s.io",
         "validatingwebhookconfigurations",
+        &[NAME],
         &[Get, Patch],
         "keep the certificate of its webhook, if that is self-managed",
     ),
@@ -137,14 +145,14 @@ const fn grant(
     Grant { group, resource, verbs, names: &[], scope: Cluster, because }
 }
 
-/// Only for the objects that bear the operator's name.
 const fn named(
     group: &'static str,
     resource: &'static str,
+    names: &'static [&'static str],
     verbs: &'static [Verb],
     because: &'static str,
 ) -> Grant {
-    Grant { group, resource, verbs, names: &[NAME], scope: Cluster, because }
+    Grant { group, resource, verbs, names, scope: Cluster, because }
 }
 
 const fn at_home(
