@@ -165,4 +165,13 @@ mod tests {
         assert!(page.contains("Rule: one of the two"), "{page}");
         assert_eq!(page.matches("`numRetries`").count(), 1, "{page}");
     }
+
+    #[test]
+    fn maps_and_what_kubernetes_defines_are_named_as_such() {
+        let text = serde_json::json!({ "type": "string", "maxLength": 9 });
+        let map = serde_json::json!({ "type": "object", "maxProperties": 64, "additionalProperties": text });
+        assert_eq!(kind(&map), "map of string, entries: at most 64");
+        let opaque = serde_json::json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+        assert_eq!(kind(&opaque), "object of Kubernetes");
+    }
 }
