@@ -89,8 +89,7 @@ impl Walk {
         let seen = self.source.observe(validate::object::admit);
         let refresh = |snapshot: &mut _| translate::move_endpoints(seen.world, snapshot, services);
         let amended = self.sink.amend(refresh, seen.live);
-        let timed = timed_async(&self.metrics, Stage::Apply, amended);
-        timed.instrument(spans::reconcile(Scope::Endpoints)).await;
+        timed_async(&self.metrics, Stage::Apply, amended).await;
     }
 
     /// Only what is seen of data planes has changed.

@@ -55,15 +55,18 @@ pub struct Lease {
     timing: Timing,
     term: Term,
     leadership: Leadership,
+    /// The record as it was seen last; `None` if there is none.
     seen: Option<Seen>,
+    /// When the renewal that the term counts from was sent.
     renewed: Option<Instant>,
+    /// Whether the last look failed, and somebody was told.
     is_troubled: bool,
 }
 
 /// Why a look at the lease, or a write to it, came to nothing.
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("the API server refused")]
+    #[error("the request failed")]
     Api(#[from] kube::Error),
     #[error("the API server did not answer in time")]
     Silent(#[from] Elapsed),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::{Api, Client, Resource};
 use tokio::sync::{mpsc, watch};
+use tracing::Instrument;
 
 use super::stop::Stop;
 use super::{CLASS, CONTROLLER, tasks};
@@ -29,6 +30,7 @@ use crate::rbac;
 use crate::status::Board;
 use crate::status::patch::Statuses;
 use crate::telemetry::metrics::{Metrics, Outcome, Scope};
+use crate::telemetry::spans;
 
 /// Changes often come several at once; this long after the first one they are looked at together.
 const DEBOUNCE: Duration = Duration::from_millis(1);
@@ -210,7 +212,7 @@ impl Core {
         }
         let scope = scope(&stir);
         let started = Instant::now();
-        let left = self.walk.follow(&stir).await;
+        let left = self.walk.follow(&stir).instrument(spans::reconcile(scope)).await;
         self.metrics.round(scope, if left.failed { Outcome::Failure } else { Outcome::Success });
         tracing::debug!(?scope, took_ms = started.elapsed().as_millis(), ?left, "round");
         self.retry.note(left.failed, left.due);

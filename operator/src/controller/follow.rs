@@ -5,6 +5,8 @@ use std::time::Instant;
 use super::Walk;
 use crate::live::watch::Seen;
 use crate::observe::cluster::Stir;
+use crate::telemetry::metrics::Stage;
+use crate::telemetry::spans::timed_async;
 
 /// What a round has left undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,7 +29,7 @@ impl Walk {
         self.board.forget();
     }
 
-    /// Does what a number of changes asks for: everything, or as little as will do.
+    /// Does what a number of changes asks for: everything, or as little as will do. Whoever calls it gives it a span.
     pub async fn follow(&mut self, stir: &Stir) -> Left {
         if stir.fleets || stir.world {
             self.source.look_at_fleets();
@@ -35,7 +37,7 @@ impl Walk {
         self.sink.forget_gone(&stir.touched, self.source.live());
         if stir.world || self.sink.is_behind() {
             // A cluster's board takes everything; only a file can fail.
-            if let Ok(round) = self.reconcile().await {
+            if let Ok(round) = self.everything().await {
                 self.tell(round.lines);
             }
         } else {
@@ -47,7 +49,8 @@ impl Walk {
             }
         }
         self.sink.repair(&stir.touched, self.source.live()).await;
-        let left = self.board.write(self.source.live()).await;
+        let written = self.board.write(self.source.live());
+        let left = timed_async(&self.metrics, Stage::Status, written).await;
         Left { failed: left.failed || self.sink.is_behind(), due: left.due }
     }
 
