@@ -82,7 +82,7 @@ async fn connect() -> Client {
     let path = Cluster::shared().unwrap().kubeconfig().to_path_buf();
     let kubeconfig = Kubeconfig::read_from(path).unwrap();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    client::with(config).unwrap()
+    client::with(config, client::SILENCE_MAX).unwrap()
 }
 
 /// The client behind a network.

@@ -1,5 +1,6 @@
 //! Wiring: which rooms a command needs, and what it prints and returns.
 
+mod agent;
 mod controller;
 mod fleet;
 mod once;
@@ -36,7 +37,7 @@ pub fn run(command: Command, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode> 
         Command::Validate(args) => once::validate(args),
         Command::Crds => once::crds(),
         Command::Controller(args) => controller::run(args, metrics),
-        Command::Agent(_) => bail!("`agent` is not in this build; `run` serves the Gateways of files"),
+        Command::Agent(args) => agent::run(args),
     }
 }
 

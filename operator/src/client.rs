@@ -16,8 +16,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 const WRITE_MAX: Duration = Duration::from_secs(10);
 /// How long a request may take until its answer begins, with the retries that the client makes of 429, 503 and 504.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
-/// How long the API server may be silent in the middle of an answer. Longer than the 290 s that a watch lasts.
-const SILENCE_MAX: Duration = Duration::from_secs(300);
+/// How long the API server may be silent in the middle of an answer: longer than the 290 s that a watch lasts by itself.
+pub const SILENCE_MAX: Duration = Duration::from_secs(300);
 /// Name and version, as the audit log of the cluster shows them.
 const AGENT: &str = concat!("rebound-operator/", env!("CARGO_PKG_VERSION"));
 
@@ -34,21 +34,22 @@ pub enum Error {
 ///
 /// # Errors
 /// When no cluster is configured, or not so that it can be used.
-pub async fn connect() -> Result<Client, Error> {
+pub async fn connect(silence: Duration) -> Result<Client, Error> {
     install_crypto();
-    with(Config::infer().await.map_err(Error::Infer)?)
+    with(Config::infer().await.map_err(Error::Infer)?, silence)
 }
 
-/// A client for the cluster that `config` is about. Every request is bounded by the limits above; none of them ends a
-/// healthy watch.
+/// A client for the cluster that `config` is about. Every request is bounded by the limits above, and by `silence`:
+/// how long the API server may be silent in the middle of an answer. None of them ends a healthy watch, if watches last
+/// for less than that.
 ///
 /// # Errors
 /// When the configuration cannot be used.
-pub fn with(mut config: Config) -> Result<Client, Error> {
+pub fn with(mut config: Config, silence: Duration) -> Result<Client, Error> {
     install_crypto();
     config.connect_timeout = Some(CONNECT_MAX);
     config.write_timeout = Some(WRITE_MAX);
-    config.read_timeout = Some(SILENCE_MAX);
+    config.read_timeout = Some(silence);
     config.reset_reader_on_write = true;
     config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
     let builder = ClientBuilder::try_from(config).map_err(Error::Config)?;

@@ -8,6 +8,7 @@
 //! kind. The data plane is another program, and all it gets from here is a snapshot file.
 
 pub mod admin;
+pub mod agent;
 pub mod app;
 pub mod apply;
 pub mod build;

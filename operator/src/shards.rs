@@ -34,8 +34,9 @@ pub const PART_KEY: &str = "part";
 pub const PART_MAX_BYTES: usize = 900 * 1024;
 /// The largest manifest.
 pub const MANIFEST_MAX_BYTES: usize = 64 * 1024;
-/// The most shards of a set: more than a snapshot of the largest size needs, few enough for the manifest.
-pub const SHARDS_MAX: usize = 256;
+/// The most shards of a set. The agent's Role names each of them, so that it need not follow their number. The largest
+/// snapshot comes to about 60 of them, and to more only if its parts must be halved to fit.
+pub const SHARDS_MAX: usize = 128;
 
 /// The ConfigMap of the manifest.
 pub fn manifest_name(base: &str) -> String {

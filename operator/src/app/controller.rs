@@ -52,7 +52,7 @@ pub(super) fn run(args: cli::Controller, metrics: Arc<Metrics>) -> anyhow::Resul
 
 async fn serve(args: cli::Controller, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode> {
     let mut stop = Stop::new()?;
-    let client = client::connect().await?;
+    let client = client::connect(client::SILENCE_MAX).await?;
     let health = Health::default();
     let identity = lease::identity(args.identity.as_deref().unwrap_or("local"));
     let lease = Lease::new(client.clone(), &args.namespace, identity.clone());
