@@ -127,7 +127,7 @@ fn with_noise(snapshot: &mut Snapshot, route: usize, length: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn a_set_joins_to_the_bytes_of_the_codec(snapshot in any_snapshot()) {
