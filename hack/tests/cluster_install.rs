@@ -1,12 +1,11 @@
-//! What installs the operator, on a real API server: it applies as it is, gives the rights of the table and no others,
-//! and goes without a trace.
+//! What installs the operator, on a real API server: it applies as it is, gives the rights of the table and no others.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::Duration;
 
-use hack::apiserver::{Cluster, Environment};
+use hack::apiserver::Cluster;
 use hack::install::rbac::{NAME, Scope, TABLE};
 use hack::install::{NAMESPACE, webhook};
 use hack::programs::workspace;
@@ -14,14 +13,13 @@ use hack::rig::poll;
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(30);
-const LABEL: &str = "app.kubernetes.io/part-of=rebound";
 
 fn path(file: &str) -> String {
     workspace().join(file).display().to_string()
 }
 
-/// The API server that tests share, with the operator installed. Nobody removes it: the tests that do have a server of
-/// their own.
+/// The API server that tests share, with the operator installed. Nobody removes it: the test that does has a server of
+/// its own.
 fn installed() -> Cluster {
     let cluster = Cluster::shared().unwrap();
     install(&cluster);
@@ -32,14 +30,6 @@ fn install(cluster: &Cluster) -> String {
     let file = path("dist/install.yaml");
     let arguments = ["apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", &file];
     cluster.kubectl(&arguments).unwrap()
-}
-
-/// Everything with our label, of every kind that can be listed.
-fn labelled(cluster: &Cluster) -> Vec<String> {
-    let kinds = cluster.kubectl(&["api-resources", "--verbs=list", "-o", "name"]).unwrap();
-    let kinds = kinds.lines().filter(|kind| !kind.starts_with("events")).collect::<Vec<_>>().join(",");
-    let list = cluster.kubectl(&["get", &kinds, "-A", "-l", LABEL, "-o", "name", "--ignore-not-found"]);
-    list.unwrap().lines().map(str::to_owned).collect()
 }
 
 /// A right to ask about: verb, group, resource, subresource, name, namespace.
@@ -195,43 +185,4 @@ fn users_write_policies_by_the_roles_that_they_have() {
     poll(SOON, || (may(&developer, &[right("create", "retrypolicies")]) == [true]).then_some(())).unwrap();
     let others = [right("get", "gatewayconfigs"), right("create", "gatewayconfigs")];
     assert_eq!(may(&developer, &others), [true, false]);
-}
-
-#[test]
-fn what_is_deleted_is_gone_with_all_that_the_operator_made_for_the_cluster() {
-    let environment = Environment::start().unwrap();
-    let cluster = environment.cluster();
-    install(cluster);
-    assert!(labelled(cluster).len() > 8, "{:?}", labelled(cluster));
-    let operator = cluster.as_service_account(NAMESPACE, NAME).unwrap();
-    let id = operator.kubectl(&["get", "clusterrole", NAME, "-o", "jsonpath={.metadata.uid}"]).unwrap();
-    for object in cluster_wide(&id) {
-        operator.apply(&object.to_string(), &["--server-side", "--validate=false"]).unwrap();
-    }
-    let file = path("dist/install.yaml");
-    cluster.kubectl(&["delete", "-f", &file, "--timeout=50s"]).unwrap();
-    poll(SOON, || labelled(cluster).is_empty().then_some(())).unwrap();
-    let owned = ["get", "gatewayclasses,validatingwebhookconfigurations", "-o", "name"];
-    poll(SOON, || cluster.kubectl(&owned).unwrap().is_empty().then_some(())).unwrap();
-}
-
-/// As the operator makes them, with its own rights.
-fn cluster_wide(owner: &str) -> [Value; 2] {
-    let owner = json!([{ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "name": NAME, "uid": owner }]);
-    let class = json!({
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "GatewayClass",
-        "metadata": { "name": "fsm", "ownerReferences": owner },
-        "spec": { "controllerName": "gateway.flomesh.io/rebound" },
-    });
-    let mut call = webhook::call();
-    call["name"] = json!(webhook::WEBHOOK);
-    call["clientConfig"] = json!({ "url": "https://127.0.0.1:9/validate" });
-    let configuration = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingWebhookConfiguration",
-        "metadata": { "name": NAME, "ownerReferences": owner },
-        "webhooks": [call],
-    });
-    [class, configuration]
 }
