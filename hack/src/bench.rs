@@ -1,5 +1,6 @@
 //! Measurements that the project promises to reach, each with its own pass or fail.
 
+mod propagation;
 mod reload;
 
 use std::process::ExitCode;
@@ -15,6 +16,8 @@ pub struct Args {
 enum What {
     /// Time from a policy edit to the data plane serving by it, under load.
     Reload(reload::Args),
+    /// Time from an edit of a route in a cluster to the data plane serving by it, with many routes.
+    Propagation(propagation::Args),
 }
 
 /// `cargo xtask bench`. Succeeds when the promise is kept.
@@ -24,5 +27,6 @@ enum What {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.what {
         What::Reload(args) => reload::run(args),
+        What::Propagation(args) => propagation::run(args),
     }
 }

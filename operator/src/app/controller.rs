@@ -120,8 +120,9 @@ impl Core {
         metrics: Arc<Metrics>,
     ) -> Self {
         let source = Source::Cluster(Box::new(Cluster::new(CONTROLLER)));
-        let applier = Applier::new(client.clone(), leadership.clone());
-        let statuses = Statuses::new(client.clone(), leadership.clone(), CONTROLLER, identity);
+        let applier = Applier::new(client.clone(), leadership.clone(), metrics.clone());
+        let statuses =
+            Statuses::new(client.clone(), leadership.clone(), metrics.clone(), CONTROLLER, identity);
         let walk = Walk::new(
             source,
             Sink::Cluster(Box::new(applier)),

@@ -20,6 +20,7 @@ use crate::lease::Leadership;
 use crate::live::kind::Kind;
 use crate::live::{Id, Live, Object};
 use crate::shards::{self, Set};
+use crate::telemetry::metrics::Metrics;
 use write::{Wish, Writer};
 
 /// What is wanted of the API server, and what it was given.
@@ -45,9 +46,9 @@ struct Wishes {
 }
 
 impl Cluster {
-    pub fn new(client: Client, leadership: Leadership) -> Self {
+    pub fn new(client: Client, leadership: Leadership, metrics: Arc<Metrics>) -> Self {
         let (current, gateways, unwritten) = <_>::default();
-        Self { writer: Writer::new(client, leadership), current, gateways, unwritten }
+        Self { writer: Writer::new(client, leadership, metrics), current, gateways, unwritten }
     }
 
     /// Takes up what an earlier leader has given to the data planes. Must come before the first round: whoever does

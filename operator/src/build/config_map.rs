@@ -6,12 +6,12 @@ use std::sync::Arc;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use rebound_api::config::codec;
+use rebound_api::config::{Snapshot, codec};
 use rebound_api::name::ObjectKey;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::shards::{self, MANIFEST_KEY, PART_KEY, Set};
+use crate::shards::{self, MANIFEST_KEY, Manifest, PART_KEY, Set};
 
 /// How the name of the ConfigMap of a manifest ends.
 const MANIFEST_SUFFIX: &str = "-config";
@@ -35,7 +35,7 @@ pub fn objects(set: &Set, meta: &ObjectMeta) -> Vec<Value> {
 }
 
 /// What the ConfigMaps of a cluster (namespace, name, content) give to data planes. A set that does not verify counts
-/// as none: it is written anew.
+/// as empty.
 pub fn current<'a>(
     maps: impl Iterator<Item = (&'a str, &'a str, &'a Value)>,
 ) -> BTreeMap<ObjectKey, Arc<Set>> {
@@ -44,19 +44,69 @@ pub fn current<'a>(
         let base = name.strip_suffix(MANIFEST_SUFFIX)?;
         Some((*namespace, base, body["data"][MANIFEST_KEY].as_str()?))
     });
-    let sets = manifests.filter_map(|(namespace, base, manifest)| {
+    let sets = manifests.filter_map(|(namespace, base, text)| {
         let parts: BTreeMap<_, _> = maps
             .range((namespace, "")..)
             .map_while(|((space, name), body)| (*space == namespace).then(|| (*name, part(body))))
             .collect();
-        let bytes = shards::join(manifest, |name| parts.get(name)?.as_deref()).ok()?;
-        let set = shards::split(codec::decode(&bytes).ok()?, base, None).ok()?;
+        let joined = shards::join(text, |name| parts.get(name)?.as_deref()).ok();
+        let snapshot = joined.and_then(|bytes| codec::decode(&bytes).ok()).or_else(|| empty(text))?;
+        let set = shards::split(snapshot, base, None).ok()?;
         Some((set.snapshot().gateway.clone(), Arc::new(set)))
     });
     sets.collect()
 }
 
+/// What stands for a set that does not verify. The next one must have a larger generation, or what data planes report
+/// of this one would be taken for it.
+fn empty(manifest: &str) -> Option<Snapshot> {
+    let manifest = Manifest::parse(manifest).ok()?;
+    let (generation, gateway) = (manifest.generation(), manifest.gateway().clone());
+    Some(Snapshot { generation, gateway, listeners: Vec::new(), routes: Vec::new(), clusters: Vec::new() })
+}
+
 fn part(body: &Value) -> Option<Vec<u8>> {
     let text = body["binaryData"].get(PART_KEY)?;
     ByteString::deserialize(text).ok().map(|bytes| bytes.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn set() -> Set {
+        let snapshot = json!({ "generation": 7, "gateway": "default/gw",
+            "listeners": [{ "name": "http", "port": 80, "protocol": "http", "routes": [] }],
+            "routes": [], "clusters": [] });
+        shards::split(serde_json::from_value(snapshot).unwrap(), "gw-fsm", None).unwrap()
+    }
+
+    fn recalled(objects: &[Value]) -> Snapshot {
+        let meta = |it: &Value, field: &str| it["metadata"][field].as_str().unwrap().to_owned();
+        let named: Vec<_> = objects.iter().map(|it| (meta(it, "namespace"), meta(it, "name"), it)).collect();
+        let current = current(named.iter().map(|(space, name, it)| (&**space, &**name, *it)));
+        current.values().next().unwrap().snapshot().clone()
+    }
+
+    fn built() -> Vec<Value> {
+        let meta = ObjectMeta { namespace: Some("default".into()), ..ObjectMeta::default() };
+        objects(&set(), &meta)
+    }
+
+    #[test]
+    fn what_is_built_is_read_back() {
+        let objects = built();
+        assert_eq!(objects.last().unwrap()["metadata"]["name"], "gw-fsm-config", "the manifest comes last");
+        assert_eq!(recalled(&objects), *set().snapshot());
+    }
+
+    #[test]
+    fn a_set_that_is_not_whole_still_has_its_generation() {
+        let mut objects = built();
+        objects.remove(0);
+        let recalled = recalled(&objects);
+        assert_eq!((recalled.generation.0, recalled.listeners.len()), (7, 0));
+    }
 }

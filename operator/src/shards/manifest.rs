@@ -60,6 +60,11 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The Gateway that it is for.
+    pub fn gateway(&self) -> &ObjectKey {
+        &self.gateway
+    }
+
     /// The generation of the snapshot.
     pub fn generation(&self) -> Generation {
         self.generation

@@ -4,6 +4,7 @@
 //! written meanwhile is not overwritten, and the next round sees what he wrote.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
@@ -20,6 +21,7 @@ use crate::lease::Leadership;
 use crate::live::kind::Kind;
 use crate::live::watch::OPERATOR;
 use crate::live::{Id, Live, Object};
+use crate::telemetry::metrics::{Metrics, Verb};
 
 /// Writes at a time.
 const WRITES_AT_ONCE: usize = 16;
@@ -36,6 +38,7 @@ const SHARED: [Kind; 2] = [Kind::HttpRoute, Kind::RetryPolicy];
 pub struct Statuses {
     client: Client,
     leadership: Leadership,
+    metrics: Arc<Metrics>,
     recorder: Recorder,
     controller: String,
     wanted: HashMap<Id, ObjectStatus>,
@@ -63,12 +66,19 @@ struct Write {
 }
 
 impl Statuses {
-    pub fn new(client: Client, leadership: Leadership, controller: &str, identity: &str) -> Self {
+    pub fn new(
+        client: Client,
+        leadership: Leadership,
+        metrics: Arc<Metrics>,
+        controller: &str,
+        identity: &str,
+    ) -> Self {
         let reporter = Reporter { controller: controller.into(), instance: Some(identity.into()) };
         Self {
             recorder: Recorder::new(client.clone(), reporter),
             client,
             leadership,
+            metrics,
             controller: controller.into(),
             wanted: HashMap::new(),
             settled: HashMap::new(),
@@ -133,6 +143,7 @@ impl Statuses {
             stream::iter(lasts).map(|write| async move { (write.send(client, recorder).await, write) });
         let done: Vec<_> = done.buffer_unordered(WRITES_AT_ONCE).collect().await;
         for (version, write) in done {
+            self.metrics.write(write.id.kind.as_str(), Verb::Patch, (&version).into());
             match version {
                 Ok(version) => {
                     self.written.insert(write.id.clone(), Instant::now());

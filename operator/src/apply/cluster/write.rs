@@ -1,6 +1,7 @@
 //! One object: whether it has to be written, and writing it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
@@ -12,6 +13,7 @@ use crate::lease::Leadership;
 use crate::live::kind::Kind;
 use crate::live::watch::OPERATOR;
 use crate::live::{Id, Live, Object};
+use crate::telemetry::metrics::{Metrics, Verb};
 
 /// What an object was given, so that a restart or an upgrade sees what is left to do.
 const GIVEN: &str = "gateway.flomesh.io/given";
@@ -20,6 +22,7 @@ const GIVEN: &str = "gateway.flomesh.io/given";
 pub(super) struct Writer {
     client: Client,
     leadership: Leadership,
+    metrics: Arc<Metrics>,
     memory: HashMap<Id, Memory>,
 }
 
@@ -52,8 +55,8 @@ impl Wish {
 }
 
 impl Writer {
-    pub(super) fn new(client: Client, leadership: Leadership) -> Self {
-        Self { client, leadership, memory: HashMap::new() }
+    pub(super) fn new(client: Client, leadership: Leadership, metrics: Arc<Metrics>) -> Self {
+        Self { client, leadership, metrics, memory: HashMap::new() }
     }
 
     /// Makes the object so, unless it is. Says whether anything was written.
@@ -69,8 +72,9 @@ impl Writer {
         if !is_as_wished {
             self.lead()?;
             let parameters = PatchParams::apply(OPERATOR).force();
-            let written = api(&self.client, id).patch(&id.name, &parameters, &Patch::Apply(object)).await?;
-            after = written.metadata.resource_version;
+            let written = api(&self.client, id).patch(&id.name, &parameters, &Patch::Apply(object)).await;
+            self.metrics.write(id.kind.as_str(), Verb::Apply, (&written).into());
+            after = written?.metadata.resource_version;
         }
         self.memory.insert(id.clone(), Memory { given: given.clone(), versions: [before, after] });
         Ok(!is_as_wished)
@@ -82,7 +86,9 @@ impl Writer {
         self.forget(id);
         let preconditions = Preconditions { uid: found.meta.uid.clone(), resource_version: None };
         let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
-        match api(&self.client, id).delete(&id.name, &parameters).await {
+        let deleted = api(&self.client, id).delete(&id.name, &parameters).await;
+        self.metrics.write(id.kind.as_str(), Verb::Delete, (&deleted).into());
+        match deleted {
             // Whoever was faster has done the same.
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
             done => Ok(done.map(|_| ())?),

@@ -107,3 +107,14 @@ pub(super) struct OfWrite {
     pub(super) verb: Verb,
     pub(super) result: Outcome,
 }
+
+/// How a request to the API server ended.
+impl<T> From<&kube::Result<T>> for Outcome {
+    fn from(result: &kube::Result<T>) -> Self {
+        match result {
+            Ok(_) => Self::Success,
+            Err(kube::Error::Api(status)) if status.code == 409 => Self::Conflict,
+            Err(_) => Self::Failure,
+        }
+    }
+}
