@@ -1,5 +1,8 @@
 //! What is answered to a review: allowed, warned about, or refused with every cause at once.
 
+use proptest::prelude::*;
+use proptest::sample::Index;
+
 use super::*;
 
 /// The review of a request for a RetryPolicy, as an API server writes it.
@@ -179,4 +182,31 @@ fn an_object_of_any_shape_is_answered() {
         review["request"]["object"] = object;
         assert_eq!(ask(&review)["allowed"], false, "{review}");
     }
+}
+
+proptest! {
+    /// The fuzz target `review` looks further.
+    #[test]
+    fn a_spoilt_review_is_answered_or_refused(spoilt in prop::collection::vec((any::<Index>(), any::<u8>()), 1..8)) {
+        let mut bytes = serde_json::to_vec(&review("UPDATE", &wrong(), &spec(&json!({})))).unwrap();
+        for (at, byte) in spoilt {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Ok(answer) = admit(&bytes) {
+            let response = &answer["response"];
+            let causes = response["status"]["details"]["causes"].as_array().map_or(0, Vec::len);
+            prop_assert_eq!(response["allowed"] == false, causes > 0);
+        }
+    }
+}
+
+#[test]
+fn of_a_hundred_thousand_mistakes_a_hundred_are_told() {
+    let mut config = serde_json::Map::new();
+    config.insert("retryOn".into(), vec!["6xx"; 100_000].into());
+    config.extend((0..100_000).map(|number| (format!("retryon{number}"), json!([number]))));
+    let response = ask_to_create(&spec(&config.into()));
+    assert_eq!(response["allowed"], false);
+    assert_eq!(response["status"]["details"]["causes"].as_array().unwrap().len(), 100);
 }
