@@ -1,7 +1,7 @@
 //! What installs the operator says what its command line takes, and the program serves where they look for it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use rebound_operator::cli::{Certificates, Cli, Command, Controller};
 use serde_json::Value;
 
@@ -72,5 +72,20 @@ fn it_runs_the_images_that_it_was_installed_with() {
             "the default is the same"
         );
         assert_eq!(value("REBOUND_DATAPLANE_IMAGE"), controller.dataplane_image.as_str());
+    }
+}
+
+#[test]
+fn every_variable_that_the_program_reads_of_its_pod_is_given() {
+    let command = Cli::command();
+    let arguments = command.find_subcommand("controller").unwrap().get_arguments();
+    let read: Vec<_> = arguments.filter_map(|argument| argument.get_env()?.to_str()).collect();
+    assert!(read.contains(&"POD_NAMESPACE"), "{read:?}");
+    for container in [installed(), from_bundle()] {
+        let given: Vec<_> =
+            container["env"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+        for variable in &read {
+            assert!(given.contains(variable) || *variable == "RUST_LOG", "{variable} is not in {given:?}");
+        }
     }
 }

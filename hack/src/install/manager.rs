@@ -99,6 +99,7 @@ fn container(certificates: Certificates) -> Value {
         "env": [
             from_field("POD_NAME", "metadata.name"),
             from_field("POD_NAMESPACE", "metadata.namespace"),
+            from_field("POD_IP", "status.podIP"),
             { "name": "REBOUND_OPERATOR_IMAGE", "value": OPERATOR_IMAGE },
             { "name": "REBOUND_DATAPLANE_IMAGE", "value": DATAPLANE_IMAGE },
         ],
