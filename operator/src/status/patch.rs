@@ -14,6 +14,7 @@ use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use serde_json::{Value, json};
+use tracing::Instrument;
 
 use super::document::ObjectStatus;
 use super::merge;
@@ -22,6 +23,7 @@ use crate::live::kind::Kind;
 use crate::live::watch::OPERATOR;
 use crate::live::{Id, Live, Object};
 use crate::telemetry::metrics::{Metrics, Verb};
+use crate::telemetry::spans;
 
 /// Writes at a time.
 const WRITES_AT_ONCE: usize = 16;
@@ -216,7 +218,9 @@ impl Write {
         };
         let body = json!({ "metadata": { "resourceVersion": self.version }, "status": self.status });
         let parameters = PatchParams { field_manager: Some(OPERATOR.into()), ..PatchParams::default() };
-        let written = api.patch_status(&self.id.name, &parameters, &Patch::Merge(body)).await;
+        let span = spans::write(self.id.kind.as_str(), &self.id.namespace, &self.id.name);
+        let written =
+            api.patch_status(&self.id.name, &parameters, &Patch::Merge(body)).instrument(span).await;
         match written {
             Ok(object) => {
                 self.tell(recorder).await;

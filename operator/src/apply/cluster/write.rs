@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use serde_json::{Value, json};
+use tracing::{Instrument, Span};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::apply::ApplyError;
@@ -14,6 +15,7 @@ use crate::live::kind::Kind;
 use crate::live::watch::OPERATOR;
 use crate::live::{Id, Live, Object};
 use crate::telemetry::metrics::{Metrics, Verb};
+use crate::telemetry::spans;
 
 /// What an object was given, so that a restart or an upgrade sees what is left to do.
 const GIVEN: &str = "gateway.flomesh.io/given";
@@ -72,7 +74,8 @@ impl Writer {
         if !is_as_wished {
             self.lead()?;
             let parameters = PatchParams::apply(OPERATOR).force();
-            let written = api(&self.client, id).patch(&id.name, &parameters, &Patch::Apply(object)).await;
+            let api = api(&self.client, id);
+            let written = api.patch(&id.name, &parameters, &Patch::Apply(object)).instrument(span(id)).await;
             self.metrics.write(id.kind.as_str(), Verb::Apply, (&written).into());
             after = written?.metadata.resource_version;
         }
@@ -86,7 +89,7 @@ impl Writer {
         self.forget(id);
         let preconditions = Preconditions { uid: found.meta.uid.clone(), resource_version: None };
         let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
-        let deleted = api(&self.client, id).delete(&id.name, &parameters).await;
+        let deleted = api(&self.client, id).delete(&id.name, &parameters).instrument(span(id)).await;
         self.metrics.write(id.kind.as_str(), Verb::Delete, (&deleted).into());
         match deleted {
             // Whoever was faster has done the same.
@@ -115,6 +118,10 @@ impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Writer").field("memory", &self.memory.len()).finish_non_exhaustive()
     }
+}
+
+fn span(id: &Id) -> Span {
+    spans::write(id.kind.as_str(), &id.namespace, &id.name)
 }
 
 fn api(client: &Client, id: &Id) -> Api<DynamicObject> {
