@@ -7,6 +7,10 @@ use clap::Parser;
 use rebound_operator::telemetry::metrics::Metrics;
 use rebound_operator::{app, cli::Cli, telemetry};
 
+/// Every round of the walk makes and drops many thousands of small values.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let metrics = Arc::new(Metrics::default());

@@ -1,6 +1,7 @@
 //! What the types of a snapshot cannot say: references in range, numbers in bounds, names that can be sent.
 
 use std::collections::HashSet;
+use std::fmt::Display;
 
 use super::Snapshot;
 use super::cluster::Cluster;
@@ -27,56 +28,59 @@ const REPLAY_MAX_BYTES: u32 = 16 * 1024 * 1024;
 
 type Checked = Result<(), DecodeError>;
 
+/// Where something stands. Written out only when it is wrong: there are many thousands of places.
+type Path<'a> = &'a dyn Display;
+
 pub(super) fn snapshot(snapshot: &Snapshot) -> Checked {
     // Zero is how a data plane says that it has none.
     ensure(snapshot.generation.0 > 0, || "generation".into(), "must be at least 1")?;
-    at_most("listeners", snapshot.listeners.len(), LISTENERS_MAX)?;
-    at_most("routes", snapshot.routes.len(), ROUTES_MAX)?;
-    at_most("clusters", snapshot.clusters.len(), CLUSTERS_MAX)?;
+    at_most(&"listeners", snapshot.listeners.len(), LISTENERS_MAX)?;
+    at_most(&"routes", snapshot.routes.len(), ROUTES_MAX)?;
+    at_most(&"clusters", snapshot.clusters.len(), CLUSTERS_MAX)?;
     let routes = snapshot.routes.len();
-    each("listeners", &snapshot.listeners, |path, item| listener(path, item, routes))?;
+    each(&"listeners", &snapshot.listeners, |path, item| listener(path, item, routes))?;
     let mut addresses = HashSet::new();
-    each("listeners", &snapshot.listeners, |path, item| {
+    each(&"listeners", &snapshot.listeners, |path, item| {
         let first = addresses.insert((item.port, &item.hostname));
         ensure(first, || format!("{path}.hostname"), "stands twice on the port")
     })?;
     let clusters = snapshot.clusters.len();
-    each("routes", &snapshot.routes, |path, item| route(path, item, clusters))?;
-    each("clusters", &snapshot.clusters, cluster)?;
+    each(&"routes", &snapshot.routes, |path, item| route(path, item, clusters))?;
+    each(&"clusters", &snapshot.clusters, cluster)?;
     let mut services = HashSet::new();
-    each("clusters", &snapshot.clusters, |path, item| {
+    each(&"clusters", &snapshot.clusters, |path, item| {
         ensure(services.insert(&item.service), || format!("{path}.service"), "stands twice")
     })
 }
 
-fn listener(path: &str, listener: &Listener, routes: usize) -> Checked {
+fn listener(path: Path<'_>, listener: &Listener, routes: usize) -> Checked {
     ensure(listener.port != 0, || format!("{path}.port"), "must be 1 to 65535")?;
     if let Some(hostname) = &listener.hostname {
         ensure(is_hostname(hostname), || format!("{path}.hostname"), "is not a lower-case hostname")?;
     }
-    each(&format!("{path}.routes"), &listener.routes, |path, attached| {
+    each(&format_args!("{path}.routes"), &listener.routes, |path, attached| {
         ensure((attached.route as usize) < routes, || format!("{path}.route"), "is out of range")?;
-        each(&format!("{path}.hostnames"), &attached.hostnames, |path, hostname| {
-            ensure(is_hostname(hostname), || path.into(), "is not a lower-case hostname")
+        each(&format_args!("{path}.hostnames"), &attached.hostnames, |path, hostname| {
+            ensure(is_hostname(hostname), || path.to_string(), "is not a lower-case hostname")
         })
     })
 }
 
-fn route(path: &str, route: &Route, clusters: usize) -> Checked {
-    each(&format!("{path}.rules"), &route.rules, |path, item| rule(path, item, clusters))
+fn route(path: Path<'_>, route: &Route, clusters: usize) -> Checked {
+    each(&format_args!("{path}.rules"), &route.rules, |path, item| rule(path, item, clusters))
 }
 
-fn rule(path: &str, rule: &Rule, clusters: usize) -> Checked {
+fn rule(path: Path<'_>, rule: &Rule, clusters: usize) -> Checked {
     ensure(!rule.matches.is_empty(), || format!("{path}.matches"), "is empty")?;
-    each(&format!("{path}.matches"), &rule.matches, match_)?;
-    header_edits(&format!("{path}.request_headers"), &rule.request_headers)?;
-    header_edits(&format!("{path}.response_headers"), &rule.response_headers)?;
+    each(&format_args!("{path}.matches"), &rule.matches, match_)?;
+    header_edits(&format_args!("{path}.request_headers"), &rule.request_headers)?;
+    header_edits(&format_args!("{path}.response_headers"), &rule.response_headers)?;
     timeout(path, "request_timeout_ms", rule.request_timeout_ms)?;
     timeout(path, "attempt_timeout_ms", rule.attempt_timeout_ms)?;
-    each(&format!("{path}.backends"), &rule.backends, |path, item| backend(path, item, clusters))
+    each(&format_args!("{path}.backends"), &rule.backends, |path, item| backend(path, item, clusters))
 }
 
-fn match_(path: &str, item: &Match) -> Checked {
+fn match_(path: Path<'_>, item: &Match) -> Checked {
     let (PathMatch::Exact(text) | PathMatch::Prefix(text) | PathMatch::Regex(text)) = &item.path;
     let absolute = text.starts_with('/') || matches!(item.path, PathMatch::Regex(_));
     ensure(absolute, || format!("{path}.path"), "must start with `/`")?;
@@ -87,41 +91,41 @@ fn match_(path: &str, item: &Match) -> Checked {
     if let Some(method) = &item.method {
         ensure(is_token(method), || format!("{path}.method"), "is not a token")?;
     }
-    let lower_token = |path: &str, item: &ValueMatch| {
+    let lower_token = |path: Path<'_>, item: &ValueMatch| {
         ensure(is_lower_token(&item.name), || format!("{path}.name"), "is not a lower-case field name")
     };
-    each(&format!("{path}.headers"), &item.headers, lower_token)
+    each(&format_args!("{path}.headers"), &item.headers, lower_token)
 }
 
-fn backend(path: &str, backend: &Backend, clusters: usize) -> Checked {
+fn backend(path: Path<'_>, backend: &Backend, clusters: usize) -> Checked {
     ensure(backend.weight <= WEIGHT_MAX, || format!("{path}.weight"), "is out of range")?;
     if let Some(cluster) = backend.cluster {
         ensure((cluster as usize) < clusters, || format!("{path}.cluster"), "is out of range")?;
     }
     if let Some(rules) = &backend.retry {
-        retry(&format!("{path}.retry"), rules)?;
+        retry(&format_args!("{path}.retry"), rules)?;
     }
-    header_edits(&format!("{path}.request_headers"), &backend.request_headers)?;
-    header_edits(&format!("{path}.response_headers"), &backend.response_headers)
+    header_edits(&format_args!("{path}.request_headers"), &backend.request_headers)?;
+    header_edits(&format_args!("{path}.response_headers"), &backend.response_headers)
 }
 
-fn cluster(path: &str, cluster: &Cluster) -> Checked {
-    at_most(&format!("{path}.endpoints"), cluster.endpoints.len(), ENDPOINTS_MAX)?;
+fn cluster(path: Path<'_>, cluster: &Cluster) -> Checked {
+    at_most(&format_args!("{path}.endpoints"), cluster.endpoints.len(), ENDPOINTS_MAX)?;
     let sorted = cluster.endpoints.is_sorted_by(|a, b| a < b);
     ensure(sorted, || format!("{path}.endpoints"), "is not sorted or holds an endpoint twice")?;
-    each(&format!("{path}.endpoints"), &cluster.endpoints, |path, endpoint| {
-        ensure(endpoint.port() != 0, || path.into(), "has no port")
+    each(&format_args!("{path}.endpoints"), &cluster.endpoints, |path, endpoint| {
+        ensure(endpoint.port() != 0, || path.to_string(), "has no port")
     })?;
     if let Some(budget_) = &cluster.budget {
-        budget(&format!("{path}.budget"), budget_)?;
+        budget(&format_args!("{path}.budget"), budget_)?;
     }
     match &cluster.retry {
-        Some(rules) => retry(&format!("{path}.retry"), rules),
+        Some(rules) => retry(&format_args!("{path}.retry"), rules),
         None => Ok(()),
     }
 }
 
-fn retry(path: &str, retry: &Retry) -> Checked {
+fn retry(path: Path<'_>, retry: &Retry) -> Checked {
     let ordered = retry.on.iter().all(|[low, high]| (400..=*high).contains(low) && *high <= 599);
     let apart = retry.on.windows(2).all(|pair| pair[0][1].saturating_add(1) < pair[1][0]);
     ensure(
@@ -143,12 +147,12 @@ fn retry(path: &str, retry: &Retry) -> Checked {
     timeout(path, "total_timeout_ms", retry.total_timeout_ms)?;
     let replayable = retry.replay_max_bytes <= REPLAY_MAX_BYTES;
     ensure(replayable, || format!("{path}.replay_max_bytes"), "must be at most 16 MiB")?;
-    each(&format!("{path}.methods"), &retry.methods, |path, method| {
-        ensure(is_token(method), || path.into(), "is not a token")
+    each(&format_args!("{path}.methods"), &retry.methods, |path, method| {
+        ensure(is_token(method), || path.to_string(), "is not a token")
     })
 }
 
-fn budget(path: &str, budget: &Budget) -> Checked {
+fn budget(path: Path<'_>, budget: &Budget) -> Checked {
     ensure(budget.percent <= 100, || format!("{path}.percent"), "must be at most 100")?;
     let window = 1_000..=3_600_000;
     ensure(window.contains(&budget.interval_ms), || format!("{path}.interval_ms"), "must be 1 s to 1 h")?;
@@ -159,12 +163,12 @@ fn budget(path: &str, budget: &Budget) -> Checked {
     )
 }
 
-fn header_edits(path: &str, edits: &HeaderEdits) -> Checked {
-    each(&format!("{path}.remove"), &edits.remove, |path, name| {
-        ensure(is_lower_token(name), || path.into(), "is not a lower-case field name")
+fn header_edits(path: Path<'_>, edits: &HeaderEdits) -> Checked {
+    each(&format_args!("{path}.remove"), &edits.remove, |path, name| {
+        ensure(is_lower_token(name), || path.to_string(), "is not a lower-case field name")
     })?;
     for (part, values) in [("set", &edits.set), ("add", &edits.add)] {
-        each(&format!("{path}.{part}"), values, |path, header| {
+        each(&format_args!("{path}.{part}"), values, |path, header| {
             ensure(
                 is_lower_token(&header.name),
                 || format!("{path}.name"),
@@ -176,20 +180,23 @@ fn header_edits(path: &str, edits: &HeaderEdits) -> Checked {
     Ok(())
 }
 
-fn timeout(path: &str, field: &str, value: Option<u64>) -> Checked {
+fn timeout(path: Path<'_>, field: &str, value: Option<u64>) -> Checked {
     let fits = value.is_none_or(|ms| (1..=DURATION_MAX_MS).contains(&ms));
     ensure(fits, || format!("{path}.{field}"), "must be 1 ms to a day; none means no limit")
 }
 
-fn each<'a, T>(path: &str, items: &'a [T], mut check: impl FnMut(&str, &'a T) -> Checked) -> Checked {
-    items.iter().enumerate().try_for_each(|(index, item)| check(&format!("{path}[{index}]"), item))
+fn each<'a, T>(path: Path<'_>, items: &'a [T], mut check: impl FnMut(Path<'_>, &'a T) -> Checked) -> Checked {
+    items.iter().enumerate().try_for_each(|(index, item)| check(&format_args!("{path}[{index}]"), item))
 }
 
-fn at_most(path: &str, count: usize, max: usize) -> Checked {
+fn at_most(path: Path<'_>, count: usize, max: usize) -> Checked {
     if count <= max {
         return Ok(());
     }
-    Err(DecodeError::Invalid { path: path.into(), message: format!("holds {count} items, more than {max}") })
+    Err(DecodeError::Invalid {
+        path: path.to_string(),
+        message: format!("holds {count} items, more than {max}"),
+    })
 }
 
 fn ensure(holds: bool, path: impl FnOnce() -> String, message: &str) -> Checked {

@@ -1,5 +1,7 @@
 //! A place in an object while it is looked at: knows its path, and where to report.
 
+use std::fmt;
+
 use rebound_api::crd::Unread;
 use rebound_api::violation::{Reason, Report, Violation};
 
@@ -7,22 +9,30 @@ use rebound_api::violation::{Reason, Report, Violation};
 #[derive(Debug)]
 pub(super) struct Place<'r> {
     report: &'r mut Report,
-    path: String,
+    path: Path<'r>,
+}
+
+/// The way to a field. Written out only when there is something to say about it: most fields are in order.
+#[derive(Debug, Clone, Copy)]
+struct Path<'r> {
+    parent: Option<&'r Path<'r>>,
+    field: &'r str,
+    index: Option<usize>,
 }
 
 impl<'r> Place<'r> {
-    pub(super) fn new(report: &'r mut Report, path: impl Into<String>) -> Self {
-        Self { report, path: path.into() }
+    pub(super) fn new(report: &'r mut Report, field: &'r str) -> Self {
+        Self { report, path: Path { parent: None, field, index: None } }
     }
 
     /// A field of this one.
-    pub(super) fn at(&mut self, field: &str) -> Place<'_> {
-        Place { path: format!("{}.{field}", self.path), report: self.report }
+    pub(super) fn at<'s>(&'s mut self, field: &'s str) -> Place<'s> {
+        Place { path: Path { parent: Some(&self.path), field, index: None }, report: self.report }
     }
 
     /// An item of a field that is a list.
-    pub(super) fn item(&mut self, field: &str, index: usize) -> Place<'_> {
-        Place { path: format!("{}.{field}[{index}]", self.path), report: self.report }
+    pub(super) fn item<'s>(&'s mut self, field: &'s str, index: usize) -> Place<'s> {
+        Place { path: Path { parent: Some(&self.path), field, index: Some(index) }, report: self.report }
     }
 
     /// The value breaks a rule.
@@ -44,7 +54,7 @@ impl<'r> Place<'r> {
 
     /// The value is accepted, and the user should know something about it.
     pub(super) fn warn(&mut self, reason: Reason, message: impl Into<String>) {
-        self.report.warnings.push(Violation::new(&self.path, reason, message));
+        self.report.warnings.push(Violation::new(self.path.to_string(), reason, message));
     }
 
     /// Tells about every field that has no effect.
@@ -60,6 +70,16 @@ impl<'r> Place<'r> {
     }
 
     fn violation(&mut self, reason: Reason, message: impl Into<String>) {
-        self.report.violations.push(Violation::new(&self.path, reason, message));
+        self.report.violations.push(Violation::new(self.path.to_string(), reason, message));
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent {
+            write!(f, "{parent}.")?;
+        }
+        f.write_str(self.field)?;
+        self.index.map_or(Ok(()), |index| write!(f, "[{index}]"))
     }
 }
