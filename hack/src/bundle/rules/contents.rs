@@ -79,12 +79,20 @@ fn no_duplicates(bundle: &Bundle) -> Vec<Finding> {
 }
 
 fn size(bundle: &Bundle) -> Vec<Finding> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    let compressed = encoder.write_all(&bundle.bytes).and_then(|()| encoder.finish());
-    // Writing into memory does not fail; if it ever does, what cannot be compressed does not fit either.
-    let bytes = compressed.map_or(usize::MAX, |compressed| compressed.len());
+    // What fits as it is fits compressed.
+    if bundle.bytes.len() <= COMPRESSED_MAX_BYTES {
+        return Vec::new();
+    }
+    let bytes = compressed_size(&bundle.bytes);
     let message = format!("{bytes} bytes compressed, at most {COMPRESSED_MAX_BYTES}");
     let finding =
         (bytes > COMPRESSED_MAX_BYTES).then(|| Finding::of_file(Fault::TooLarge, "manifests", message));
     finding.into_iter().collect()
+}
+
+/// Writing into memory does not fail; if it ever does, what cannot be compressed does not fit either.
+fn compressed_size(bytes: &[u8]) -> usize {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let compressed = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    compressed.map_or(usize::MAX, |compressed| compressed.len())
 }
