@@ -61,7 +61,9 @@ fn manifests(maps: Api<ConfigMap>, name: &str) -> impl Stream<Item = String> + u
     let seconds = u32::try_from(WATCH_MAX.as_secs()).unwrap_or(u32::MAX);
     let config = watcher::Config::default().fields(&format!("metadata.name={name}")).timeout(seconds);
     let mut is_broken = false;
-    let texts = watcher(maps, config).backoff(WATCH_PAUSES).filter_map(move |event| {
+    // The beginning of a list says nothing about how it will end.
+    let events = watcher(maps, config).filter(|event| future::ready(!matches!(event, Ok(Event::Init))));
+    let texts = events.backoff(WATCH_PAUSES).filter_map(move |event| {
         note_watch(&mut is_broken, event.as_ref().err());
         future::ready(event.ok().and_then(text))
     });
