@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
+use super::Timing;
+
 /// Whether this process is the leader. Cheap to clone; each clone remembers for itself what it was told.
 #[derive(Debug, Clone)]
 pub struct Leadership {
@@ -29,6 +31,13 @@ impl Leadership {
     pub fn until(&self) -> Option<Instant> {
         let until = *self.until.borrow();
         until.filter(|until| Instant::now() < *until)
+    }
+
+    /// Makes a write, and gives up on it before anybody else can become the leader. `None`: it was not begun or not
+    /// brought to its end.
+    pub async fn within<T>(&self, write: impl Future<Output = T>) -> Option<T> {
+        let latest = self.until()? + Timing::PRODUCTION.grace();
+        tokio::time::timeout_at(latest.into(), write).await.ok()
     }
 
     /// Waits until the answer of [`is_leader`](Self::is_leader) is another than this clone was told last, at first

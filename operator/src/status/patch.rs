@@ -139,12 +139,12 @@ impl Statuses {
             writes.push(write);
         }
         let (client, recorder, leadership) = (&self.client, &self.recorder, &self.leadership);
-        // Leadership may end in the middle of many writes.
-        let lasts = writes.into_iter().take_while(|_| leadership.is_leader());
-        let done =
-            stream::iter(lasts).map(|write| async move { (write.send(client, recorder).await, write) });
-        let done: Vec<_> = done.buffer_unordered(WRITES_AT_ONCE).collect().await;
-        for (version, write) in done {
+        let sent =
+            |write: Write| async move { (leadership.within(write.send(client, recorder)).await, write) };
+        let sent: Vec<_> = stream::iter(writes).map(sent).buffer_unordered(WRITES_AT_ONCE).collect().await;
+        for (version, write) in sent {
+            // Leadership may end in the middle of many writes: the rest is the next leader's.
+            let Some(version) = version else { continue };
             self.metrics.write(write.id.kind.as_str(), Verb::Patch, (&version).into());
             match version {
                 Ok(version) => {

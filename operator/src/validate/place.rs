@@ -15,7 +15,7 @@ pub(super) struct Place<'r> {
 /// The way to a field. Written out only when there is something to say about it: most fields are in order.
 #[derive(Debug, Clone, Copy)]
 struct Path<'r> {
-    parent: Option<&'r Path<'r>>,
+    parent: Option<&'r Self>,
     field: &'r str,
     index: Option<usize>,
 }

@@ -72,10 +72,10 @@ impl Writer {
         let is_as_wished = found.is_some_and(|found| holds(found, object));
         let mut after = before.clone();
         if !is_as_wished {
-            self.lead()?;
-            let parameters = PatchParams::apply(OPERATOR).force();
+            let (parameters, patch) = (PatchParams::apply(OPERATOR).force(), Patch::Apply(object));
             let api = api(&self.client, id);
-            let written = api.patch(&id.name, &parameters, &Patch::Apply(object)).instrument(span(id)).await;
+            let write = api.patch(&id.name, &parameters, &patch).instrument(span(id));
+            let written = self.leadership.within(write).await.ok_or(ApplyError::NotLeading)?;
             self.metrics.write(id.kind.as_str(), Verb::Apply, (&written).into());
             after = written?.metadata.resource_version;
         }
@@ -85,11 +85,12 @@ impl Writer {
 
     /// Takes away exactly the object that was seen.
     pub(super) async fn delete(&mut self, id: &Id, found: &Object) -> Result<(), ApplyError> {
-        self.lead()?;
         self.forget(id);
         let preconditions = Preconditions { uid: found.meta.uid.clone(), resource_version: None };
         let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
-        let deleted = api(&self.client, id).delete(&id.name, &parameters).instrument(span(id)).await;
+        let api = api(&self.client, id);
+        let delete = api.delete(&id.name, &parameters).instrument(span(id));
+        let deleted = self.leadership.within(delete).await.ok_or(ApplyError::NotLeading)?;
         self.metrics.write(id.kind.as_str(), Verb::Delete, (&deleted).into());
         match deleted {
             // Whoever was faster has done the same.
@@ -101,11 +102,6 @@ impl Writer {
     /// Another replica has been writing.
     pub(super) fn forget_all(&mut self) {
         self.memory.clear();
-    }
-
-    /// Nobody but the leader writes, and leadership may have ended since the round began.
-    fn lead(&self) -> Result<(), ApplyError> {
-        self.leadership.is_leader().then_some(()).ok_or(ApplyError::NotLeading)
     }
 
     /// The object is gone: what it was given went with it.
