@@ -2,6 +2,8 @@
 
 mod propagation;
 mod reload;
+mod scale;
+mod site;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,8 @@ enum What {
     Reload(reload::Args),
     /// Time from an edit of a route in a cluster to the data plane serving by it, with many routes.
     Propagation(propagation::Args),
+    /// Memory and processor time with many routes in many namespaces, while endpoints come and go.
+    Scale(scale::Args),
 }
 
 /// `cargo xtask bench`. Succeeds when the promise is kept.
@@ -28,5 +32,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.what {
         What::Reload(args) => reload::run(args),
         What::Propagation(args) => propagation::run(args),
+        What::Scale(args) => scale::run(args),
     }
 }

@@ -1,17 +1,15 @@
 //! From the API server's answer to an edit of a route to the data plane serving by it, stage by stage, with many routes.
 
-mod site;
-
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use super::site::{Site, Size};
 use crate::cleanup::Deadline;
 use crate::load::percentile;
 use crate::programs::{Profile, Programs};
 use crate::say;
-use site::Site;
 
 /// From the answer to the active generation, for half of the edits.
 const P50_MAX: Duration = Duration::from_millis(20);
@@ -44,19 +42,20 @@ struct Edit {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let programs = Programs::build(Profile::Release)?;
     let _deadline = Deadline::start(BENCH_MAX, "the benchmark");
-    let mut site = Site::start(&programs, args.routes)?;
+    let size = Size { routes: args.routes, namespaces: 1 };
+    let mut site = Site::start(&programs, size)?;
     say::step(&format!("editing {} of {} routes, one at a time", args.edits, args.routes));
     let edits: Vec<_> =
-        (0..args.edits).map(|number| edit(&mut site, number)).collect::<anyhow::Result<_>>()?;
+        (0..args.edits).map(|number| edit(&mut site, args.routes, number)).collect::<anyhow::Result<_>>()?;
     say::result(&format!("operator, resident            {} MiB", site.operator_memory()? / 1024 / 1024));
     say::result(&format!("data plane, resident          {} MiB", site.dataplane_memory()? / 1024 / 1024));
     site.operator_stages()?.iter().for_each(|line| say::result(line));
     Ok(report(&edits))
 }
 
-fn edit(site: &mut Site, number: u32) -> anyhow::Result<Edit> {
+fn edit(site: &mut Site, routes: u32, number: u32) -> anyhow::Result<Edit> {
     let before = site.generation()?;
-    let route = number.wrapping_mul(7_919) % site.routes();
+    let route = number.wrapping_mul(7_919) % routes;
     site.edit(route, number)?;
     let answered = Instant::now();
     let joined = site.await_file(answered).context("the agent writes no file")?;

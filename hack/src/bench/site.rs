@@ -1,4 +1,4 @@
-//! A cluster without nodes: API server, operator, and one agent with its data plane, all on loopback.
+//! A cluster without nodes for benchmarks: API server, operator, and one agent with its data plane, all on loopback.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -32,9 +32,17 @@ const ROUTES_PER_SERVICE: u32 = 60;
 /// Names of objects that are made at once.
 const MAKERS: u32 = 4;
 
+/// How much there is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    pub(super) routes: u32,
+    /// At least one.
+    pub(super) namespaces: u32,
+}
+
 /// A running site. Dropping it ends everything.
 pub(super) struct Site {
-    routes: u32,
+    size: Size,
     api: Connection,
     admin: Connection,
     admin_address: SocketAddr,
@@ -43,7 +51,7 @@ pub(super) struct Site {
     seen: SystemTime,
     operator: Process,
     dataplane: Process,
-    _agent: Process,
+    agent: Process,
     _proxy: Process,
     // Last: the others write into the folder and talk to the API server.
     folder: Folder,
@@ -51,13 +59,14 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn start(programs: &Programs, routes: u32) -> anyhow::Result<Self> {
+    /// With so many routes of one Gateway, spread over so many namespaces.
+    pub(super) fn start(programs: &Programs, size: Size) -> anyhow::Result<Self> {
         say::step("starting an API server, and making the routes");
         let environment = Environment::start()?;
         let folder = Folder::new()?;
         let kubeconfig = environment.cluster().kubeconfig().to_owned();
         let (proxy, address) = proxy(&kubeconfig)?;
-        make(address, routes)?;
+        make(address, size)?;
         say::step("starting operator, agent and data plane");
         let log = |name: &str| fs::File::create(folder.path().join(name)).context("make a log");
         let mut command = Command::new(&programs.operator);
@@ -89,7 +98,7 @@ impl Site {
         command.arg("--out").arg(&snapshot).env("KUBECONFIG", &kubeconfig);
         let agent = Process::start(command.stdout(Stdio::null()).stderr(log("agent")?))?;
         let mut site = Self {
-            routes,
+            size,
             api: Connection::open(address)?,
             admin: Connection::open(admin)?,
             admin_address: admin,
@@ -98,17 +107,13 @@ impl Site {
             seen: SystemTime::UNIX_EPOCH,
             operator,
             dataplane,
-            _agent: agent,
+            agent,
             _proxy: proxy,
             folder,
             _environment: environment,
         };
         site.await_all_routes().with_context(|| site.log_ends())?;
         Ok(site)
-    }
-
-    pub(super) fn routes(&self) -> u32 {
-        self.routes
     }
 
     /// Changes a header that a route sets, and returns when the API server has answered.
@@ -119,9 +124,31 @@ impl Site {
             "/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/{}",
             route_name(route)
         );
-        let body = json!({ "spec": route_spec(route, &format!("edit-{edit}")) }).to_string();
+        let body = json!({ "spec": self.size.route_spec(route, &format!("edit-{edit}")) }).to_string();
         let fields = [("content-type", "application/merge-patch+json")];
         ok(&self.api.send("PATCH", &target, &fields, body.as_bytes())?)
+    }
+
+    /// Moves an endpoint of a Service, each time that of another one.
+    pub(super) fn move_endpoint(&mut self, turn: u32) -> anyhow::Result<()> {
+        let (space, service) =
+            (turn % self.size.namespaces, turn / self.size.namespaces % self.size.services());
+        let (namespace, name) = (namespace(space), service_name(service));
+        let target = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices/{name}");
+        let body = json!({ "endpoints": endpoints(space, service, turn + 2) }).to_string();
+        ok(&self.api.send(
+            "PATCH",
+            &target,
+            &[("content-type", "application/merge-patch+json")],
+            body.as_bytes(),
+        )?)
+    }
+
+    /// Processor time that operator, agent and data plane have taken so far.
+    pub(super) fn processor_times(&self) -> anyhow::Result<[Duration; 3]> {
+        let times = [self.operator.id(), self.agent.id(), self.dataplane.id()].map(processor_time);
+        let [operator, agent, dataplane] = times;
+        Ok([operator?, agent?, dataplane?])
     }
 
     /// When the file was replaced, from `start`.
@@ -190,7 +217,7 @@ impl Site {
         let attached = poll(SOON, || {
             let answer: Value = serde_json::from_slice(&self.api.get(&target).ok()?.body).ok()?;
             let count = answer["status"]["listeners"][0]["attachedRoutes"].as_u64()?;
-            (count == u64::from(self.routes)).then_some(())
+            (count == u64::from(self.size.routes)).then_some(())
         });
         attached.context("not every route is attached")?;
         // The admin port hangs up on whoever is silent for long.
@@ -264,33 +291,36 @@ fn watch_manifest(address: SocketAddr) -> anyhow::Result<mpsc::Receiver<Instant>
 }
 
 /// The Gateway, its Services with endpoints, and the routes.
-fn make(address: SocketAddr, routes: u32) -> anyhow::Result<()> {
+fn make(address: SocketAddr, size: Size) -> anyhow::Result<()> {
     let mut api = Connection::open(address)?;
     create(&mut api, "/api/v1/namespaces", &json!({ "metadata": { "name": NAMESPACE } }))?;
+    let listener = json!({ "name": "http", "protocol": "HTTP", "port": PORT,
+        "allowedRoutes": { "namespaces": { "from": "All" } } });
     let gateway = json!({
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": { "name": GATEWAY },
-        "spec": { "gatewayClassName": "fsm", "listeners": [{ "name": "http", "protocol": "HTTP", "port": PORT }] },
+        "spec": { "gatewayClassName": "fsm", "listeners": [listener] },
     });
     create(
         &mut api,
         &format!("/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/gateways"),
         &gateway,
     )?;
-    for service in 0..routes.div_ceil(ROUTES_PER_SERVICE) {
-        make_service(&mut api, service)?;
+    for space in 0..size.namespaces {
+        create(&mut api, "/api/v1/namespaces", &json!({ "metadata": { "name": namespace(space) } }))?;
+        for service in 0..size.services() {
+            make_service(&mut api, space, service)?;
+        }
     }
-    let target = format!("/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes");
     thread::scope(|scope| {
         let maker = |part: u32| {
-            let target = &target;
             scope.spawn(move || {
                 let mut api = Connection::open(address)?;
-                (0..routes).filter(|it| it % MAKERS == part).try_for_each(|it| {
+                (0..size.routes).filter(|it| it % MAKERS == part).try_for_each(|it| {
                     let route = json!({
                         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
-                        "metadata": { "name": route_name(it) }, "spec": route_spec(it, "first"),
+                        "metadata": { "name": route_name(it) }, "spec": size.route_spec(it, "first"),
                     });
-                    create(&mut api, target, &route)
+                    create(&mut api, &size.routes_of(it), &route)
                 })
             })
         };
@@ -301,36 +331,64 @@ fn make(address: SocketAddr, routes: u32) -> anyhow::Result<()> {
     })
 }
 
-fn make_service(api: &mut Connection, service: u32) -> anyhow::Result<()> {
-    let name = format!("service-{service}");
+fn make_service(api: &mut Connection, space: u32, service: u32) -> anyhow::Result<()> {
+    let (namespace, name) = (namespace(space), service_name(service));
     let body =
         json!({ "metadata": { "name": name }, "spec": { "ports": [{ "port": 80, "targetPort": 9000 }] } });
-    create(api, &format!("/api/v1/namespaces/{NAMESPACE}/services"), &body)?;
-    let [high, low] = [service / 250, service % 250 + 1];
+    create(api, &format!("/api/v1/namespaces/{namespace}/services"), &body)?;
     let slice = json!({
         "metadata": { "name": name, "labels": { "kubernetes.io/service-name": name } }, "addressType": "IPv4",
-        "ports": [{ "port": 9000 }],
-        "endpoints": [{ "addresses": [format!("10.1.{high}.{low}")] }, { "addresses": [format!("10.2.{high}.{low}")] }],
+        "ports": [{ "port": 9000 }], "endpoints": endpoints(space, service, 1),
     });
-    create(api, &format!("/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"), &slice)
+    create(api, &format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"), &slice)
+}
+
+/// Two; the second moves from one `turn` to the next.
+fn endpoints(space: u32, service: u32, turn: u32) -> Value {
+    let (high, low) = (service / 250 + space, service % 250 + 1);
+    json!([
+        { "addresses": [format!("10.1.{high}.{low}")] },
+        { "addresses": [format!("10.{}.{high}.{low}", 2 + turn % 250)] },
+    ])
+}
+
+impl Size {
+    /// The Services of each namespace.
+    fn services(self) -> u32 {
+        self.routes.div_ceil(self.namespaces).div_ceil(ROUTES_PER_SERVICE)
+    }
+
+    /// Where the API server has the routes of the namespace of this one.
+    fn routes_of(self, route: u32) -> String {
+        let namespace = namespace(route % self.namespaces);
+        format!("/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/httproutes")
+    }
+
+    fn route_spec(self, route: u32, value: &str) -> Value {
+        let filter = json!({ "type": "RequestHeaderModifier",
+            "requestHeaderModifier": { "set": [{ "name": "x-edit", "value": value }] } });
+        json!({
+            "parentRefs": [{ "name": GATEWAY, "namespace": NAMESPACE }],
+            "hostnames": [format!("host-{route}.example.com")],
+            "rules": [{
+                "matches": [{ "path": { "type": "PathPrefix", "value": format!("/app-{route}") } }],
+                "filters": [filter],
+                "backendRefs": [{ "name": service_name(route / self.namespaces / ROUTES_PER_SERVICE), "port": 80 }],
+            }],
+        })
+    }
+}
+
+fn namespace(number: u32) -> String {
+    format!("{NAMESPACE}-{number}")
+}
+
+fn service_name(service: u32) -> String {
+    format!("service-{service}")
 }
 
 fn route_name(route: u32) -> String {
     format!("route-{route:05}")
-}
-
-fn route_spec(route: u32, value: &str) -> Value {
-    let filter = json!({ "type": "RequestHeaderModifier",
-        "requestHeaderModifier": { "set": [{ "name": "x-edit", "value": value }] } });
-    json!({
-        "parentRefs": [{ "name": GATEWAY }],
-        "hostnames": [format!("host-{route}.example.com")],
-        "rules": [{
-            "matches": [{ "path": { "type": "PathPrefix", "value": format!("/app-{route}") } }],
-            "filters": [filter],
-            "backendRefs": [{ "name": format!("service-{}", route / ROUTES_PER_SERVICE), "port": 80 }],
-        }],
-    })
 }
 
 fn create(api: &mut Connection, target: &str, body: &Value) -> anyhow::Result<()> {
@@ -369,4 +427,12 @@ fn resident(pid: u32) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+}
+
+/// Of all threads, to the tick of 10 ms.
+fn processor_time(pid: u32) -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
+    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum();
+    Ok(Duration::from_millis(ticks * 10))
 }
