@@ -38,6 +38,9 @@ const DEBOUNCE: Duration = Duration::from_millis(1);
 const RETRY_MIN: Duration = Duration::from_millis(100);
 /// The longest such wait.
 const RETRY_MAX: Duration = Duration::from_secs(10);
+/// Endpoints that come and go without an end are passed on together, so often; a single change at once. Meanwhile
+/// retries rescue what goes to an endpoint that is gone.
+const ENDPOINTS_SPACING: Duration = Duration::from_millis(400);
 /// The loop shows that it lives, also while nothing changes.
 const BEAT: Duration = Duration::from_secs(10);
 
@@ -98,6 +101,8 @@ struct Core {
     leadership: Leadership,
     /// Whether what earlier leaders wrote has been taken up.
     leads: bool,
+    /// When endpoints were last passed on.
+    endpoints: Option<Instant>,
     retry: Retry,
     health: Health,
     listed: Option<Part>,
@@ -136,6 +141,7 @@ impl Core {
             stir: Stir::default(),
             leadership,
             leads: false,
+            endpoints: None,
             retry: Retry { at: None, pause: RETRY_MIN },
             listed: Some(health.part("watches")),
             health,
@@ -205,9 +211,23 @@ impl Core {
         leads
     }
 
+    /// Until when changes of nothing but endpoints are collected.
+    fn held_back(&self) -> Option<Instant> {
+        let is_only_endpoints = !self.stir.endpoints.is_empty() && !self.stir.world && !self.stir.fleets;
+        let until = self.endpoints.filter(|_| is_only_endpoints)? + ENDPOINTS_SPACING;
+        (until > Instant::now()).then_some(until)
+    }
+
     async fn round(&mut self) {
+        if let Some(until) = self.held_back() {
+            self.retry.at = Some(until);
+            return;
+        }
         let is_due = self.retry.is_due();
         let stir = std::mem::take(&mut self.stir);
+        if !stir.endpoints.is_empty() {
+            self.endpoints = Some(Instant::now());
+        }
         if stir == Stir::default() && !is_due {
             return;
         }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures::StreamExt;
 use kube::api::{Api, DynamicObject};
 use kube::runtime::WatchStreamExt;
-use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, ResourceExt};
 use tokio::sync::mpsc;
@@ -51,26 +50,30 @@ pub fn start(client: &Client) -> mpsc::Receiver<Seen> {
 }
 
 async fn follow(client: Client, kind: Kind, tell: mpsc::Sender<Seen>) {
-    let mut pauses = Pauses(PAUSE_MIN);
+    let mut pause = PAUSE_MIN;
     for resource in kind.resources().iter().cycle() {
         let api: Api<DynamicObject> = Api::all_with(client.clone(), resource);
-        let events = watcher(api, config(kind)).modify(prune);
-        let mut events = Box::pin(events.backoff(pauses.clone()));
+        let mut events = Box::pin(watcher(api, config(kind)).modify(prune));
         while let Some(event) = events.next().await {
+            let has_failed = event.is_err();
+            // The kind is not installed in this version: the next one is tried, and later this one again.
             let is_unknown = event.as_ref().is_err_and(is_unknown);
             // The beginning of a list says nothing about how it will end.
             if matches!(event, Ok(Event::InitDone | Event::Apply(_) | Event::Delete(_))) {
-                pauses.reset();
+                pause = PAUSE_MIN;
             }
             if tell.send(seen(kind, event)).await.is_err() {
                 return;
+            }
+            if has_failed {
+                // A watcher begins again as soon as it is asked for more.
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
             }
             if is_unknown {
                 break;
             }
         }
-        // The kind is not installed in this version: the next one is tried, and later this one again.
-        tokio::time::sleep(pauses.next().unwrap_or(PAUSE_MAX)).await;
     }
 }
 
@@ -105,24 +108,4 @@ fn is_unknown(error: &watcher::Error) -> bool {
             | WatchFailed(kube::Error::Api(status))
             if status.code == 404
     )
-}
-
-/// Doubling pauses with an end.
-#[derive(Debug, Clone)]
-struct Pauses(Duration);
-
-impl Iterator for Pauses {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let pause = self.0;
-        self.0 = (pause * 2).min(PAUSE_MAX);
-        Some(pause)
-    }
-}
-
-impl Backoff for Pauses {
-    fn reset(&mut self) {
-        self.0 = PAUSE_MIN;
-    }
 }

@@ -73,7 +73,7 @@ pub struct Fleet {
 pub struct Report {
     /// The generation that is active; 0: none.
     pub generation: u64,
-    /// The I/O driver in use, `io_uring` or `epoll`.
+    /// The I/O driver in use, as the data plane calls it.
     pub driver: String,
     /// Why a newer generation is not in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
