@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use super::state::{CLUSTER_VARIABLE, state_folder};
 use super::{KUBECONFIG, pki};
 use crate::cleanup::Process;
+use crate::rig::poll;
 use crate::tools::Program;
 
 /// The most time that one call of kubectl may take, whatever it waits for.
@@ -97,6 +98,35 @@ impl Cluster {
         let name = format!("{prefix}-{:08x}", fastrand::u32(..));
         self.kubectl(&["create", "namespace", &name])?;
         Ok(TestNamespace { cluster: self.clone(), name })
+    }
+
+    /// The namespace of that very name, for objects that name it themselves. One of an earlier test may be going still.
+    ///
+    /// # Errors
+    /// When it cannot be created in time.
+    pub fn namespace_called(&self, name: &str) -> anyhow::Result<TestNamespace> {
+        let created = poll(KUBECTL_MAX, || self.kubectl(&["create", "namespace", name]).ok());
+        created.with_context(|| format!("the namespace {name} cannot be created, or does not go"))?;
+        Ok(TestNamespace { cluster: self.clone(), name: name.to_owned() })
+    }
+
+    /// Takes every rule out of a CRD's schemas, so that objects with any content are stored.
+    ///
+    /// # Errors
+    /// When the CRD does not exist, or the API server refuses.
+    pub fn permit_anything(&self, crd: &str) -> anyhow::Result<()> {
+        let found = self.kubectl(&["get", "crd", crd, "-o", "json"])?;
+        let found: serde_json::Value = serde_json::from_str(&found)?;
+        let versions = found["spec"]["versions"].as_array().cloned().unwrap_or_default();
+        let anything = serde_json::json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+        let patches: Vec<_> = (0..versions.len())
+            .map(|index| {
+                let path = format!("/spec/versions/{index}/schema/openAPIV3Schema");
+                serde_json::json!({ "op": "replace", "path": path, "value": anything })
+            })
+            .collect();
+        let patch = serde_json::Value::Array(patches).to_string();
+        self.kubectl(&["patch", "crd", crd, "--type=json", "-p", &patch]).map(drop)
     }
 
     /// The same server as a ServiceAccount sees it: with a bound token that is good for an hour, and with the rights
