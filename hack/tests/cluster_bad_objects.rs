@@ -1,0 +1,186 @@
+//! Objects that make no sense, on a real API server: whoever wrote them is told, and nobody else notices.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hack::apiserver::{Cluster, Environment, TestNamespace};
+use hack::contents::{contents, generation};
+use hack::operator_rig::{self, Operator};
+use hack::rig::poll;
+use hack::statuses::{self, Subject};
+use serde_json::{Value, json};
+
+const SOON: Duration = Duration::from_secs(30);
+const BASE: &str = "web-fsm";
+
+/// A Gateway with a route that is well, and the operator.
+struct Site {
+    namespace: TestNamespace,
+    operator: Arc<Operator>,
+}
+
+impl Site {
+    fn new(cluster: &Cluster, operator: Arc<Operator>) -> Self {
+        let site = Self { namespace: cluster.namespace("bad").unwrap(), operator };
+        site.apply(&[service("a"), service("b"), gateway("web"), route("good", "a")]);
+        site
+    }
+
+    fn shared() -> Self {
+        Self::new(&Cluster::shared().unwrap(), Operator::shared().unwrap())
+    }
+
+    fn apply(&self, objects: &[Value]) {
+        let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
+        self.namespace.apply(&list.to_string()).unwrap();
+    }
+
+    fn await_said(&self, name: &str, expected: &[&str]) -> Value {
+        let said = statuses::await_said(&self.namespace, Subject::of(name), expected);
+        said.unwrap_or_else(|error| panic!("{error:#}\n{}", self.operator.log_end()))
+    }
+
+    fn generation(&self) -> Option<u64> {
+        generation(&contents(&self.namespace).ok()?, BASE)
+    }
+
+    /// The route that is well is still there, and its edits reach the configuration.
+    fn works(&self) {
+        self.await_said("httproute/good", &["Accepted=True/Accepted", "ResolvedRefs=True/ResolvedRefs"]);
+        for backend in ["b", "a"] {
+            let before = poll(SOON, || self.generation()).unwrap();
+            self.apply(&[route("good", backend)]);
+            let after = || self.generation().filter(|now| *now > before);
+            assert!(poll(SOON, after).is_some(), "{}", self.operator.log_end());
+        }
+        let metrics = self.operator.about("/readyz").unwrap();
+        assert!(!metrics.contains("not"), "{metrics}");
+    }
+}
+
+fn object(api_version: &str, kind: &str, name: &str, spec: &Value) -> Value {
+    json!({ "apiVersion": api_version, "kind": kind, "metadata": { "name": name }, "spec": spec })
+}
+
+fn gateway(name: &str) -> Value {
+    let listener = json!({ "name": "http", "protocol": "HTTP", "port": 8000 });
+    let spec = json!({ "gatewayClassName": "fsm", "listeners": [listener] });
+    object("gateway.networking.k8s.io/v1", "Gateway", name, &spec)
+}
+
+fn service(name: &str) -> Value {
+    object("v1", "Service", name, &json!({ "ports": [{ "port": 8080 }] }))
+}
+
+fn route(name: &str, backend: &str) -> Value {
+    let rule = json!({
+        "matches": [{ "path": { "type": "PathPrefix", "value": format!("/{name}") } }],
+        "backendRefs": [{ "name": backend, "port": 8080 }],
+    });
+    let spec = json!({ "parentRefs": [{ "name": "web" }], "rules": [rule] });
+    object("gateway.networking.k8s.io/v1", "HTTPRoute", name, &spec)
+}
+
+fn policy(name: &str, spec: &Value) -> Value {
+    object("gateway.flomesh.io/v1alpha1", "RetryPolicy", name, spec)
+}
+
+#[test]
+fn nonsense_that_the_schema_lets_pass_harms_nobody() {
+    let site = Site::shared();
+    let mut no_host = route("hostless", "a");
+    no_host["spec"]["hostnames"] = json!(["nowhere.example.com"]);
+    let mut self_parent = route("of-service", "a");
+    self_parent["spec"]["parentRefs"] = json!([{ "group": "", "kind": "Service", "name": "a" }]);
+    let mut nobodys = gateway("nobodys");
+    nobodys["spec"]["gatewayClassName"] = json!("missing");
+    let mut zero = route("zero", "a");
+    zero["spec"]["rules"][0]["backendRefs"][0]["weight"] = json!(0);
+    let mut nothing = route("nothing", "a");
+    nothing["spec"] = json!({});
+    let target = json!({ "kind": "Service", "name": "a" });
+    let policies = [
+        policy("numbers", &json!({ "targetRef": target, "config": { "retryOn": ["1xx"] } })),
+        policy(
+            "kind",
+            &json!({ "targetRef": { "kind": "Gateway", "name": "web" }, "config": { "retryOn": ["5xx"] } }),
+        ),
+    ];
+    for it in [no_host, self_parent, nobodys, zero, nothing].iter().chain(&policies) {
+        // What the schema refuses after all is no object.
+        let list = it.to_string();
+        site.namespace.apply(&list).unwrap_or_default();
+    }
+    site.works();
+    site.await_said("retrypolicy/numbers", &["Accepted=False/Invalid"]);
+}
+
+#[test]
+fn https_is_refused_on_its_listener_and_the_other_listeners_serve() {
+    let site = Site::shared();
+    let mut both = gateway("web");
+    let tls = json!({ "certificateRefs": [{ "name": "certificate" }] });
+    let https = json!({ "name": "https", "protocol": "HTTPS", "port": 8443, "tls": tls });
+    both["spec"]["listeners"].as_array_mut().unwrap().push(https);
+    site.apply(&[both]);
+    let listener = Subject { object: "gateway/web", listener: Some("https") };
+    let expected = ["Accepted=False/UnsupportedProtocol", "Programmed=False/Invalid"];
+    statuses::await_said(&site.namespace, listener, &expected).unwrap();
+    site.await_said("gateway/web", &["Accepted=True/ListenersNotValid"]);
+    site.works();
+    let service = statuses::object(&site.namespace, &format!("service/{BASE}")).unwrap();
+    let ports = service["spec"]["ports"].as_array().unwrap();
+    assert!(ports.iter().all(|port| port["port"] != 8443), "nothing answers there: {ports:?}");
+}
+
+#[test]
+fn an_enormous_route_does_not_take_the_others_away() {
+    let site = Site::shared();
+    let rules: Vec<_> = (0..16)
+        .map(|rule| {
+            let matches: Vec<_> = (0..64)
+                .map(|it| json!({ "path": { "type": "PathPrefix", "value": format!("/{}/{rule}/{it}", "x".repeat(900)) } }))
+                .collect();
+            // The CRD allows 128 matches in a route.
+            json!({ "matches": matches[..8], "backendRefs": [{ "name": "a", "port": 8080 }] })
+        })
+        .collect();
+    let mut huge = route("huge", "a");
+    huge["spec"]["rules"] = json!(rules);
+    site.apply(&[huge]);
+    site.await_said("httproute/huge", &["Accepted=True/Accepted"]);
+    site.works();
+}
+
+/// In an API server of its own: the class is there before the operator.
+#[test]
+fn a_class_of_our_name_that_is_somebody_elses_is_left_alone() {
+    let environment = Environment::start().unwrap();
+    let cluster = environment.cluster();
+    let theirs = object(
+        "gateway.networking.k8s.io/v1",
+        "GatewayClass",
+        "fsm",
+        &json!({ "controllerName": "example.com/theirs" }),
+    );
+    cluster.apply(&theirs.to_string(), &[]).unwrap();
+    let before = cluster.kubectl(&["get", "gatewayclass", "fsm", "-o", "json"]).unwrap();
+    let ours = object(
+        "gateway.networking.k8s.io/v1",
+        "GatewayClass",
+        "ours",
+        &json!({ "controllerName": "gateway.flomesh.io/rebound" }),
+    );
+    cluster.apply(&ours.to_string(), &[]).unwrap();
+    let operator = Arc::new(Operator::start(&operator_rig::install(cluster).unwrap()).unwrap());
+    let site = Site::new(cluster, operator);
+    let mut mine = gateway("mine");
+    mine["spec"]["gatewayClassName"] = json!("ours");
+    site.apply(&[mine]);
+    site.await_said("gateway/mine", &["Accepted=True/Accepted"]);
+    assert_eq!(cluster.kubectl(&["get", "gatewayclass", "fsm", "-o", "json"]).unwrap(), before);
+    let made: BTreeSet<_> = contents(&site.namespace).unwrap().into_keys().collect();
+    assert!(made.contains("Deployment/mine-ours") && !made.contains("Deployment/web-fsm"), "{made:?}");
+}
