@@ -204,7 +204,8 @@ async fn two_candidates_on_a_bad_network_never_lead_at_once() {
     }
     assert_eq!(watchman.offences(), 0);
     let transitions: usize = field(&namespace, ".spec.leaseTransitions").parse().unwrap();
-    assert!(transitions >= ROUNDS, "the leader changed {transitions} times only");
+    // Nobody needs to have followed the last one yet.
+    assert!(transitions + 1 >= ROUNDS, "the leader changed {transitions} times only");
 }
 
 #[tokio::test(flavor = "multi_thread")]

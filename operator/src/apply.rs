@@ -34,6 +34,8 @@ pub enum ApplyError {
         #[source]
         source: std::io::Error,
     },
+    #[error("{0} exists already and is not ours: rename the Gateway, or take that away")]
+    NotOurs(Id),
     #[error("another replica leads")]
     NotLeading,
     #[error(transparent)]
@@ -51,7 +53,7 @@ impl Sink {
 
     /// Puts the class of the operator in its place. Files imply it.
     pub async fn keep(&mut self, class: Option<Value>, live: &Live) {
-        if let (Self::Cluster(cluster), Some(class)) = (self, class) {
+        if let Self::Cluster(cluster) = self {
             cluster.keep(class, live).await;
         }
     }
@@ -72,9 +74,9 @@ impl Sink {
     }
 
     /// Puts right what others have changed. Nobody watches the folder of files mode.
-    pub async fn repair(&mut self, touched: &BTreeSet<Id>, live: &Live) {
+    pub async fn repair(&mut self, touched: &BTreeSet<Id>, is_due: bool, live: &Live) {
         if let Self::Cluster(cluster) = self {
-            cluster.repair(touched, live).await;
+            cluster.repair(touched, is_due, live).await;
         }
     }
 

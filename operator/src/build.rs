@@ -21,7 +21,7 @@ use crate::shards::{self, Set};
 use crate::validate::Accepted;
 use names::Names;
 
-pub use objects::{Family, Install, keeps_what_it_has, objects};
+pub use objects::{Family, Install, Owner, keeps_what_it_has, objects};
 
 /// Built, not yet anywhere.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl Desired<Prepared> {
 fn config(current: Option<&Arc<Set>>, mut snapshot: Snapshot, base: &str) -> Config {
     let generation = current.map_or(Generation::default(), |it| it.snapshot().generation);
     snapshot.generation = generation;
-    if let Some(current) = current.filter(|it| *it.snapshot() == snapshot) {
+    if let Some(current) = current.filter(|it| it.is_named(base) && *it.snapshot() == snapshot) {
         return Config::Unchanged(current.clone());
     }
     snapshot.generation = Generation(generation.0.saturating_add(1));

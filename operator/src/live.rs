@@ -141,6 +141,11 @@ impl Object {
         is_ours(&self.meta)
     }
 
+    /// Whether it is being deleted.
+    pub fn is_ending(&self) -> bool {
+        self.meta.deletion_timestamp.is_some()
+    }
+
     /// The Gateway that it was made for.
     pub fn gateway(&self) -> Option<ObjectKey> {
         let owners = self.meta.owner_references.as_deref().unwrap_or_default();
@@ -190,7 +195,8 @@ fn kept_body(kind: Kind, object: &DynamicObject) -> Value {
     serde_json::json!({ "status": object.data.get("status").cloned().unwrap_or_default() })
 }
 
-fn is_ours(meta: &ObjectMeta) -> bool {
+/// Whether this operator made the object.
+pub fn is_ours(meta: &ObjectMeta) -> bool {
     let manager = meta.labels.as_ref().and_then(|labels| labels.get(watch::MANAGED_BY));
     manager.is_some_and(|manager| manager == watch::OPERATOR)
 }

@@ -10,7 +10,10 @@ pub mod service;
 pub mod watch;
 pub mod world;
 
+use std::collections::BTreeSet;
+
 use files::finding::Finding;
+use rebound_api::name::ObjectKey;
 use world::World;
 
 use crate::live::Live;
@@ -59,6 +62,22 @@ impl Source {
     pub fn note(&mut self, seen: Seen, stir: &mut cluster::Stir) {
         if let Self::Cluster(cluster) = self {
             cluster.note(seen, stir);
+        }
+    }
+
+    /// Every Service that has endpoints.
+    pub fn services(&self) -> BTreeSet<ObjectKey> {
+        match self {
+            Self::Files(_) => BTreeSet::new(),
+            Self::Cluster(cluster) => cluster.services(),
+        }
+    }
+
+    /// Whether a GatewayClass exists, whoever it belongs to. Files imply theirs.
+    pub fn has_class(&self, name: &str) -> bool {
+        match self {
+            Self::Files(_) => true,
+            Self::Cluster(cluster) => cluster.has_class(name),
         }
     }
 

@@ -28,6 +28,8 @@ use rebound_api::config::FORMAT_VERSION;
 
 /// The key of the manifest's text in its ConfigMap's `data`.
 pub const MANIFEST_KEY: &str = "manifest";
+/// Stands for the names of ConfigMaps where there are none.
+pub const UNNAMED: &str = "unnamed";
 /// The key of a shard in its ConfigMap's `binaryData`.
 pub const PART_KEY: &str = "part";
 /// The largest compressed shard. The API server takes 1 MiB for all data of a ConfigMap.

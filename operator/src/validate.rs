@@ -157,6 +157,8 @@ pub fn decide(world: &World) -> (Accepted<'_>, Verdicts) {
         routes: attached.routes,
         policies,
     };
+    let mut accepted = accepted;
+    accepted.refused.extend(gateway::orphans(world));
     let policies = policy::ancestors(&accepted, policy_verdicts);
     let mut notes = gateway::notes(world);
     notes.extend(attached.notes);

@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The longest message that Kubernetes takes (`metav1.Condition`); what is longer is cut.
+pub const MESSAGE_MAX_CHARS: usize = 32_768;
+
 /// One statement about an object, as it stands in `status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -124,7 +127,10 @@ impl Condition {
         self
     }
 
-    fn new(kind: ConditionType, status: Status, reason: Reason, message: String) -> Self {
+    fn new(kind: ConditionType, status: Status, reason: Reason, mut message: String) -> Self {
+        if let Some((end, _)) = message.char_indices().nth(MESSAGE_MAX_CHARS) {
+            message.truncate(end);
+        }
         Self { kind, status, reason, message, observed_generation: None }
     }
 }

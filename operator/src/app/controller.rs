@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::rbac::v1::ClusterRole;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Api, Client, Resource};
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
@@ -32,6 +33,8 @@ use crate::status::patch::Statuses;
 use crate::telemetry::metrics::{Metrics, Outcome, Scope};
 use crate::telemetry::spans;
 
+/// Nothing is silent for longer than a watch lasts.
+const SILENCE_MAX: Duration = Duration::from_secs(70);
 /// Changes often come several at once; this long after the first one they are looked at together.
 const DEBOUNCE: Duration = Duration::from_millis(1);
 /// The wait before something that failed is tried again; doubles with each failure.
@@ -55,7 +58,7 @@ pub(super) fn run(args: cli::Controller, metrics: Arc<Metrics>) -> anyhow::Resul
 
 async fn serve(args: cli::Controller, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode> {
     let mut stop = Stop::new()?;
-    let client = client::connect(client::SILENCE_MAX).await?;
+    let client = client::connect(SILENCE_MAX).await?;
     let health = Health::default();
     let identity = lease::identity(args.identity.as_deref().unwrap_or("local"));
     let lease = Lease::new(client.clone(), &args.namespace, identity.clone());
@@ -80,13 +83,18 @@ async fn serve(args: cli::Controller, metrics: Arc<Metrics>) -> anyhow::Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-/// What this install decides for all Gateways. Outside a cluster there is no ClusterRole that could own anything.
-async fn install(args: &cli::Controller, client: &Client) -> Install {
+/// What belongs to no Gateway goes with the operator's ClusterRole. Outside a cluster there is none.
+async fn owner(client: &Client) -> Option<OwnerReference> {
     let role = Api::<ClusterRole>::all(client.clone()).get_opt(rbac::NAME).await;
     let role = role.inspect_err(|error| tracing::warn!(%error, "cannot read the operator's ClusterRole"));
+    role.ok().flatten().and_then(|role| role.owner_ref(&()))
+}
+
+/// What this install decides for all Gateways.
+async fn install(args: &cli::Controller, client: &Client) -> Install {
     Install {
         class: CLASS.into(),
-        owner: role.ok().flatten().and_then(|role| role.owner_ref(&())),
+        owner: owner(client).await,
         operator_image: args.operator_image.clone(),
         dataplane_image: args.dataplane_image.clone(),
         family: if args.pod_ip.is_some_and(|ip| ip.is_ipv6()) { Family::V6 } else { Family::V4 },
@@ -95,6 +103,7 @@ async fn install(args: &cli::Controller, client: &Client) -> Install {
 
 /// The loop.
 struct Core {
+    client: Client,
     walk: Walk,
     seen: mpsc::Receiver<Seen>,
     stir: Stir,
@@ -136,6 +145,7 @@ impl Core {
             metrics.clone(),
         );
         Self {
+            client: client.clone(),
             walk,
             seen: watches::start(client),
             stir: Stir::default(),
@@ -168,6 +178,10 @@ impl Core {
                 }
                 if self.takes_part() {
                     self.round().await;
+                } else {
+                    // Whoever takes over looks at everything anyway.
+                    self.stir = Stir::default();
+                    self.retry.at = None;
                 }
             }
         }
@@ -203,7 +217,7 @@ impl Core {
         if leads && !self.leads {
             tracing::info!("leading");
             self.walk.recall();
-            self.stir.world = true;
+            self.walk.stir_all(&mut self.stir);
         } else if !leads && self.leads {
             tracing::warn!("not leading any more");
         }
@@ -233,7 +247,11 @@ impl Core {
         }
         let scope = scope(&stir);
         let started = Instant::now();
-        let left = self.walk.follow(&stir).instrument(spans::reconcile(scope)).await;
+        if stir.world && self.walk.lacks_class() {
+            // An owner that was deleted and made anew has another identity.
+            self.walk.owned_by(owner(&self.client).await);
+        }
+        let left = self.walk.follow(&stir, is_due).instrument(spans::reconcile(scope)).await;
         self.metrics.round(scope, if left.failed { Outcome::Failure } else { Outcome::Success });
         tracing::debug!(?scope, took_ms = started.elapsed().as_millis(), ?left, "round");
         self.retry.note(left.failed, left.due);

@@ -32,6 +32,8 @@ pub struct Cluster {
     gateways: BTreeMap<ObjectKey, Wishes>,
     /// Gateways of which something could not be written.
     unwritten: BTreeSet<ObjectKey>,
+    /// Something that belongs to no Gateway could not be written, or something could not be taken away.
+    is_left_over: bool,
 }
 
 /// Everything that one Gateway needs to have, in the order in which it is written.
@@ -47,8 +49,8 @@ struct Wishes {
 
 impl Cluster {
     pub fn new(client: Client, leadership: Leadership, metrics: Arc<Metrics>) -> Self {
-        let (current, gateways, unwritten) = <_>::default();
-        Self { writer: Writer::new(client, leadership, metrics), current, gateways, unwritten }
+        let (current, gateways, unwritten, is_left_over) = <_>::default();
+        Self { writer: Writer::new(client, leadership, metrics), current, gateways, unwritten, is_left_over }
     }
 
     /// Takes up what an earlier leader has given to the data planes. Must come before the first round: whoever does
@@ -57,7 +59,9 @@ impl Cluster {
         let maps = live.of_kind(Kind::ConfigMap).filter(|(_, object)| object.is_ours());
         self.current =
             config_map::current(maps.map(|(id, object)| (&*id.namespace, &*id.name, &object.body)));
-        self.gateways.clear();
+        let wishes =
+            |(key, set): (&ObjectKey, &Arc<Set>)| Some((key.clone(), Wishes::recalled(key, set, live)?));
+        self.gateways = self.current.iter().filter_map(wishes).collect();
         self.writer.forget_all();
     }
 
@@ -68,7 +72,7 @@ impl Cluster {
 
     /// Whether something is left that could not be written.
     pub(super) fn is_behind(&self) -> bool {
-        !self.unwritten.is_empty()
+        self.is_left_over || !self.unwritten.is_empty()
     }
 
     /// Writes what differs, and takes away what nobody needs any more.
@@ -94,10 +98,12 @@ impl Cluster {
     }
 
     /// Writes an object that belongs to no Gateway, if it differs.
-    pub(super) async fn keep(&mut self, object: Value, live: &Live) {
-        let Some(wish) = Wish::new(object) else { return };
+    pub(super) async fn keep(&mut self, object: Option<Value>, live: &Live) {
+        self.is_left_over = false;
+        let Some(wish) = object.and_then(Wish::new) else { return };
         if let Err(error) = self.writer.put(&wish, live).await {
-            tracing::warn!(object = %wish.id, %error, "not written; tried again with the next change");
+            tracing::warn!(object = %wish.id, %error, "not written");
+            self.is_left_over = true;
         }
     }
 
@@ -128,10 +134,12 @@ impl Cluster {
     }
 
     /// Puts right what others have changed, and writes what could not be written before.
-    pub(super) async fn repair(&mut self, touched: &BTreeSet<Id>, live: &Live) {
+    pub(super) async fn repair(&mut self, touched: &BTreeSet<Id>, is_due: bool, live: &Live) {
         let is_touched = |wishes: &Wishes| wishes.all().any(|wish| touched.contains(&wish.id));
-        let affected =
-            self.gateways.iter().filter(|(key, it)| self.unwritten.contains(*key) || is_touched(it));
+        let affected = self
+            .gateways
+            .iter()
+            .filter(|(key, it)| (is_due && self.unwritten.contains(*key)) || is_touched(it));
         let affected: Vec<_> = affected.map(|(key, _)| key.clone()).collect();
         for key in affected {
             let _ = self.write(&key, live).await;
@@ -146,8 +154,8 @@ impl Cluster {
         let wishes = self.gateways.entry(desired.gateway.clone()).or_default();
         wishes.objects = wishes_of(std::mem::take(&mut desired.objects));
         wishes.keeps = desired.keeps;
+        let is_new = wishes.config.is_empty() || wishes.meta != desired.meta;
         wishes.meta = desired.meta.clone();
-        let is_new = wishes.config.is_empty();
         match &desired.config {
             Config::Changed(set) => self.reconfigure(&desired.gateway, set.clone()),
             Config::Unchanged(set) if is_new => self.reconfigure(&desired.gateway, set.clone()),
@@ -156,7 +164,7 @@ impl Cluster {
     }
 
     fn reconfigure(&mut self, gateway: &ObjectKey, set: Arc<Set>) {
-        let wishes = self.gateways.entry(gateway.clone()).or_default();
+        let Some(wishes) = self.gateways.get_mut(gateway) else { return };
         wishes.config = wishes_of(config_map::objects(&set, &wishes.meta));
         self.current.insert(gateway.clone(), set);
     }
@@ -185,7 +193,10 @@ impl Cluster {
     /// could not be written, stays.
     async fn prune(&mut self, wanted: &BTreeSet<ObjectKey>, live: &Live) {
         let wished: BTreeSet<_> = self.gateways.values().flat_map(Wishes::all).map(|wish| &wish.id).collect();
-        let ours = Kind::ALL.into_iter().flat_map(|kind| live.of_kind(kind)).filter(|(_, it)| it.is_ours());
+        let ours = Kind::ALL
+            .into_iter()
+            .flat_map(|kind| live.of_kind(kind))
+            .filter(|(_, it)| it.is_ours() && !it.is_ending());
         let is_kept = |object: &Object| {
             // What was made for no Gateway is another room's, such as the certificates of the webhook.
             object.gateway().is_none_or(|key| wanted.contains(&key) && !self.is_sure(&key))
@@ -195,13 +206,28 @@ impl Cluster {
         for (id, object) in surplus {
             tracing::info!(object = %id, "taken away");
             if let Err(error) = self.writer.delete(&id, &object).await {
-                tracing::warn!(object = %id, %error, "not taken away; tried again with the next change");
+                tracing::warn!(object = %id, %error, "not taken away");
+                self.is_left_over = true;
             }
         }
     }
 }
 
 impl Wishes {
+    /// What is known of a Gateway before its first round: that its ConfigMaps look like its manifest.
+    fn recalled(gateway: &ObjectKey, set: &Set, live: &Live) -> Option<Self> {
+        let (kind, namespace) = (Kind::ConfigMap, gateway.namespace().to_owned());
+        let found = &live.object(&Id { kind, namespace, name: set.manifest_name() })?.meta;
+        let meta = ObjectMeta {
+            namespace: found.namespace.clone(),
+            labels: found.labels.clone(),
+            annotations: write::without_mark(found.annotations.clone()),
+            owner_references: found.owner_references.clone(),
+            ..ObjectMeta::default()
+        };
+        Some(Self { meta, keeps: true, ..Self::default() })
+    }
+
     fn all(&self) -> impl Iterator<Item = &Wish> {
         self.config.iter().chain(&self.objects)
     }

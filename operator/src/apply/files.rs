@@ -17,8 +17,6 @@ use crate::build::{Applied, Config, Desired, Prepared};
 use crate::shards::{self, Set};
 
 const EXTENSION: &str = "snapshot";
-/// The names of shards begin with it; in a folder they are nowhere to be seen.
-const BASE: &str = "files";
 /// What a file is called while it is written.
 const DRAFT: &str = ".new";
 /// The longest name of a file (Linux), drafts included.
@@ -123,7 +121,7 @@ fn read(path: &Path) -> Option<Set> {
     let fits = usize::try_from(length).is_ok_and(|length| length <= SNAPSHOT_MAX_BYTES);
     let bytes = fits.then(|| std::fs::read(path).ok()).flatten()?;
     let snapshot = codec::decode(&bytes).ok()?;
-    shards::split(snapshot, BASE, None).ok()
+    shards::split(snapshot, shards::UNNAMED, None).ok()
 }
 
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {

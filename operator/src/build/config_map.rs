@@ -51,8 +51,10 @@ pub fn current<'a>(
             .collect();
         let joined = shards::join(text, |name| parts.get(name)?.as_deref()).ok();
         let snapshot = joined.and_then(|bytes| codec::decode(&bytes).ok()).or_else(|| empty(text))?;
+        // Whoever may write ConfigMaps in one namespace has no say about the Gateways of another.
         let set = shards::split(snapshot, base, None).ok()?;
-        Some((set.snapshot().gateway.clone(), Arc::new(set)))
+        let is_at_home = set.snapshot().gateway.namespace() == namespace;
+        is_at_home.then(|| (set.snapshot().gateway.clone(), Arc::new(set)))
     });
     sets.collect()
 }

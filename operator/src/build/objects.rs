@@ -26,6 +26,9 @@ use super::labels;
 use super::names::Names;
 use crate::validate::AcceptedGateway;
 
+/// What takes objects with it when it is deleted.
+pub type Owner = OwnerReference;
+
 /// What an install decides for all Gateways.
 #[derive(Debug, Clone, Default)]
 pub struct Install {

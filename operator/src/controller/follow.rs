@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Walk;
+use crate::build::Owner;
 use crate::live::watch::Seen;
 use crate::observe::cluster::Stir;
 use crate::telemetry::metrics::Stage;
@@ -29,26 +30,42 @@ impl Walk {
         self.board.forget();
     }
 
+    /// Everything that may have changed while another replica wrote.
+    pub fn stir_all(&self, stir: &mut Stir) {
+        stir.world = true;
+        stir.endpoints = self.source.services();
+    }
+
+    /// Whether the class that the operator brings along is not there.
+    pub fn lacks_class(&self) -> bool {
+        !self.source.has_class(&self.install.class)
+    }
+
+    /// What is to own the class from now on.
+    pub fn owned_by(&mut self, owner: Option<Owner>) {
+        self.install.owner = owner;
+    }
+
     /// Does what a number of changes asks for: everything, or as little as will do. Whoever calls it gives it a span.
-    pub async fn follow(&mut self, stir: &Stir) -> Left {
+    /// `is_due`: it is time to try again what has failed.
+    pub async fn follow(&mut self, stir: &Stir, is_due: bool) -> Left {
         if stir.fleets || stir.world {
             self.source.look_at_fleets();
         }
         self.sink.forget_gone(&stir.touched, self.source.live());
-        if stir.world || self.sink.is_behind() {
+        if stir.world || (is_due && self.sink.is_behind()) {
             // A cluster's board takes everything; only a file can fail.
             if let Ok(round) = self.everything().await {
                 self.tell(round.lines);
             }
-        } else {
-            if !stir.endpoints.is_empty() {
-                self.follow_endpoints(&stir.endpoints).await;
-            }
-            if stir.fleets {
-                self.follow_fleets();
-            }
+        } else if stir.fleets {
+            self.follow_fleets();
         }
-        self.sink.repair(&stir.touched, self.source.live()).await;
+        if !stir.endpoints.is_empty() {
+            // Also after everything else: a Gateway that is refused keeps its configuration, and its endpoints move.
+            self.follow_endpoints(&stir.endpoints).await;
+        }
+        self.sink.repair(&stir.touched, is_due, self.source.live()).await;
         let written = self.board.write(self.source.live());
         let left = timed_async(&self.metrics, Stage::Status, written).await;
         Left { failed: left.failed || self.sink.is_behind(), due: left.due }

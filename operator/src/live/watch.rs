@@ -23,6 +23,8 @@ const QUEUE_MAX: usize = 1024;
 /// The first pause after a failed watch, which doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// A watch is begun anew after this many seconds, so that one that died without a sign is noticed.
+const WATCH_MAX_S: u32 = 60;
 /// An answer to a list has at most so many objects.
 const PAGE: u32 = 500;
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -78,7 +80,7 @@ async fn follow(client: Client, kind: Kind, tell: mpsc::Sender<Seen>) {
 }
 
 fn config(kind: Kind) -> watcher::Config {
-    let config = watcher::Config::default().page_size(PAGE);
+    let config = watcher::Config::default().page_size(PAGE).timeout(WATCH_MAX_S);
     if kind.is_only_ours() { config.labels(&format!("{MANAGED_BY}={OPERATOR}")) } else { config }
 }
 

@@ -64,6 +64,14 @@ impl Cluster {
         &self.live
     }
 
+    pub(super) fn services(&self) -> BTreeSet<ObjectKey> {
+        self.world.slices.keys().cloned().collect()
+    }
+
+    pub(super) fn has_class(&self, name: &str) -> bool {
+        self.world.classes.iter().any(|it| it.metadata.name.as_deref() == Some(name))
+    }
+
     /// Looks at the data planes anew.
     pub fn look_at_fleets(&mut self) {
         self.world.fleets = fleet::fleets(&self.world, &self.live);
@@ -108,7 +116,7 @@ impl Cluster {
         }
         let typed = change.object.as_ref().and_then(|it| it.clone().try_parse::<EndpointSlice>().ok());
         // The pods of a data plane are the endpoints of its own Service.
-        stir.fleets |= typed.as_ref().is_some_and(|it| is_ours(&it.metadata));
+        stir.fleets |= change.concerns_ours() || typed.as_ref().is_some_and(|it| is_ours(&it.metadata));
         let Some(mut slice) = typed else { return };
         slice.metadata.managed_fields = None;
         refuse_local(&mut slice);
@@ -172,7 +180,7 @@ fn as_written(object: &DynamicObject) -> Value {
 
 /// Endpoints that would lead back into the data plane's own pod or node. API servers refuse them as well.
 fn refuse_local(slice: &mut EndpointSlice) {
-    let is_local = |address: &String| match address.parse::<IpAddr>() {
+    let is_local = |address: &String| match address.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
         Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_link_local() || ip.is_unspecified(),
         Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified(),
         // A host name: endpoints are addresses.

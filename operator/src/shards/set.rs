@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::checksum::Checksum;
 use super::manifest::{Entry, Manifest};
-use super::{JoinError, PART_MAX_BYTES, SHARDS_MAX, body, join, manifest_name, part, shard_name};
+use super::{JoinError, PART_MAX_BYTES, SHARDS_MAX, UNNAMED, body, join, manifest_name, part, shard_name};
 
 /// A snapshot, and the manifest and shards that it is written as.
 #[derive(Debug)]
@@ -128,6 +128,11 @@ impl Set {
     /// What the names of its ConfigMaps begin with.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// Whether its ConfigMaps have the names that they are to have. In a folder they have none.
+    pub fn is_named(&self, base: &str) -> bool {
+        self.base == base || self.base == UNNAMED
     }
 
     /// The ConfigMap of the manifest. To be written after the shards.

@@ -7,6 +7,9 @@ use serde_json::{Map, Value, json};
 /// The lists in which several controllers speak, each under its name.
 const SHARED: [&str; 2] = ["parents", "ancestors"];
 
+/// The most entries of such a list (Gateway API has 32 parents; 16 ancestors are cut before).
+const SPEAKERS_MAX: usize = 32;
+
 /// The status with our statements in it; none: it says all that already. `now` stands in statements that change.
 pub(super) fn merged(live: &Value, wanted: &Value, controller: &str, now: &str) -> Option<Value> {
     let mut status = live.as_object().cloned().unwrap_or_default();
@@ -112,7 +115,7 @@ fn speakers(live: &Value, wanted: &Value, controller: &str, now: &str) -> Value 
         entry
     };
     let ours = wanted.as_array().into_iter().flatten().map(entry);
-    live.iter().filter(|it| !is_ours(it)).cloned().chain(ours).collect()
+    live.iter().filter(|it| !is_ours(it)).cloned().chain(ours).take(SPEAKERS_MAX).collect()
 }
 
 #[cfg(test)]

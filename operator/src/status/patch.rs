@@ -151,6 +151,11 @@ impl Statuses {
                     self.written.insert(write.id.clone(), Instant::now());
                     self.settle(write.id, write.version, version);
                 }
+                // It will not be taken however often it is sent: until the object or what there is to say changes.
+                Err(kube::Error::Api(status)) if status.code == 422 => {
+                    tracing::error!(object = %write.id, error = status.message, "the status is refused");
+                    self.settle(write.id, write.version.clone(), write.version);
+                }
                 Err(error) => {
                     tracing::warn!(object = %write.id, %error, "the status is not written");
                     left.failed = true;

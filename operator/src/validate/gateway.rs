@@ -5,6 +5,7 @@ use rebound_api::crd::gateway_class::GatewayClass;
 use rebound_api::crd::gateway_config::Settings;
 use rebound_api::violation::Report;
 
+use super::RefusedGateway;
 use super::place::Place;
 use super::settings::Found;
 use super::verdict::{ClassVerdict, GatewayVerdict, Refusal};
@@ -74,6 +75,18 @@ pub(super) fn notes(world: &World) -> Vec<String> {
         format!("Gateway {} names GatewayClass {class}, which does not exist", gateway.key)
     };
     orphans.map(note).collect()
+}
+
+/// Gateways whose class does not exist keep what they have: nobody can say whose they are, and a class that somebody
+/// deletes comes back. Files are written anew from what they say.
+pub(super) fn orphans(world: &World) -> Vec<RefusedGateway> {
+    let exists = |name: &str| world.classes.iter().any(|it| it.metadata.name.as_deref() == Some(name));
+    let orphans = world.gateways.iter().filter(|it| !exists(&it.object.spec.gateway_class_name));
+    let refused = |gateway: &Observed<Gateway>| {
+        let message = format!("GatewayClass {} does not exist", gateway.object.spec.gateway_class_name);
+        RefusedGateway { key: gateway.key.clone(), message }
+    };
+    if world.one_address { Vec::new() } else { orphans.map(refused).collect() }
 }
 
 /// Everything that is wrong with one Gateway, whatever else exists.

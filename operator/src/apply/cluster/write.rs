@@ -1,7 +1,8 @@
 //! One object: whether it has to be written, and writing it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
@@ -13,12 +14,15 @@ use crate::apply::ApplyError;
 use crate::lease::Leadership;
 use crate::live::kind::Kind;
 use crate::live::watch::OPERATOR;
-use crate::live::{Id, Live, Object};
+use crate::live::{self, Id, Live, Object};
 use crate::telemetry::metrics::{Metrics, Verb};
 use crate::telemetry::spans;
 
 /// What an object was given, so that a restart or an upgrade sees what is left to do.
 const GIVEN: &str = "gateway.flomesh.io/given";
+
+/// How long a watch may take to tell about an object that was made.
+const ECHO_MAX: Duration = Duration::from_secs(30);
 
 /// Writes objects and remembers what they were given.
 pub(super) struct Writer {
@@ -34,6 +38,16 @@ struct Memory {
     given: String,
     /// Its `resourceVersion` before and after it was given that: until the watch has told, the first is still seen.
     versions: [Option<String>; 2],
+    at: Instant,
+}
+
+impl Memory {
+    fn is_settled(&self, given: &str, version: Option<&String>) -> bool {
+        let is_known = self.versions.iter().any(|it| it.as_ref() == version);
+        // A new object that the watch never tells about has been deleted while it did not look.
+        let is_told = version.is_some() || self.at.elapsed() < ECHO_MAX;
+        self.given == given && is_known && is_told
+    }
 }
 
 /// An object as it is to be.
@@ -66,9 +80,10 @@ impl Writer {
         let Wish { id, object, given } = wish;
         let found = live.object(id);
         let before = found.and_then(|it| it.meta.resource_version.clone());
-        if self.memory.get(id).is_some_and(|it| it.given == *given && it.versions.contains(&before)) {
+        if self.memory.get(id).is_some_and(|it| it.is_settled(given, before.as_ref())) {
             return Ok(false);
         }
+        self.is_ours(id, found).await?;
         let is_as_wished = found.is_some_and(|found| holds(found, object));
         let mut after = before.clone();
         if !is_as_wished {
@@ -79,8 +94,25 @@ impl Writer {
             self.metrics.write(id.kind.as_str(), Verb::Apply, (&written).into());
             after = written?.metadata.resource_version;
         }
-        self.memory.insert(id.clone(), Memory { given: given.clone(), versions: [before, after] });
+        self.memory.insert(
+            id.clone(),
+            Memory { given: given.clone(), versions: [before, after], at: Instant::now() },
+        );
         Ok(!is_as_wished)
+    }
+
+    /// Nothing of somebody else is taken over: it would go with the Gateway. Of most kinds only our own are watched,
+    /// so that one look is taken before the first write. A class may be anybody's, as long as it names us.
+    async fn is_ours(&self, id: &Id, found: Option<&Object>) -> Result<(), ApplyError> {
+        let is_ours = match found {
+            _ if id.kind == Kind::GatewayClass => true,
+            Some(found) => found.is_ours(),
+            None => {
+                let seen = api(&self.client, id).get_metadata_opt(&id.name).await?;
+                seen.is_none_or(|it| live::is_ours(&it.metadata))
+            }
+        };
+        if is_ours { Ok(()) } else { Err(ApplyError::NotOurs(id.clone())) }
     }
 
     /// Takes away exactly the object that was seen.
@@ -118,6 +150,15 @@ impl std::fmt::Debug for Writer {
 
 fn span(id: &Id) -> Span {
     spans::write(id.kind.as_str(), &id.namespace, &id.name)
+}
+
+/// The annotations of an object without the mark of what it was given.
+pub(super) fn without_mark(
+    annotations: Option<BTreeMap<String, String>>,
+) -> Option<BTreeMap<String, String>> {
+    let mut annotations = annotations?;
+    annotations.remove(GIVEN);
+    Some(annotations).filter(|it| !it.is_empty())
 }
 
 fn api(client: &Client, id: &Id) -> Api<DynamicObject> {

@@ -58,7 +58,8 @@ impl Needs {
             keep(Subject::Gateway(gateway.key.clone()), gateway.generation, given.get(&gateway.key));
         }
         for policy in &verdicts.policies {
-            for ancestor in policy.targets.iter().flat_map(|target| &target.ancestors) {
+            let held = policy.targets.iter().filter(|target| !target.holds_nothing());
+            for ancestor in held.flat_map(|target| &target.ancestors) {
                 let (policy_key, gateway) = (policy.key.clone(), ancestor.gateway.clone());
                 let given = given.get(&gateway);
                 keep(Subject::Policy { policy: policy_key, gateway }, policy.generation, given);
