@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn s88_statements_of_others_stay_as_they_are() {
+    fn s86_statements_of_others_stay_as_they_are() {
         let theirs = json!({"parentRef": {"name": "a"}, "controllerName": "theirs", "conditions": [condition("X", "True", "t0")]});
         let live =
             json!({"parents": [theirs], "conditions": [condition("Theirs", "True", "t0")], "extra": 1});
