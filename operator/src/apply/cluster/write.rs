@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::core::ObjectMeta;
 use serde_json::{Value, json};
 use tracing::{Instrument, Span};
 use xxhash_rust::xxh3::xxh3_128;
@@ -68,6 +69,14 @@ impl Wish {
         object["metadata"]["annotations"][GIVEN] = json!(given);
         Some(Self { id, object, given })
     }
+
+    /// Whether an object of that name is the one that is wished for: it bears our label, or belongs to the same owner
+    /// and has lost it.
+    fn is_of(&self, found: &ObjectMeta) -> bool {
+        let owner = &self.object["metadata"]["ownerReferences"][0]["uid"];
+        let mut owners = found.owner_references.iter().flatten();
+        live::is_ours(found) || owners.any(|it| *owner == it.uid)
+    }
 }
 
 impl Writer {
@@ -83,7 +92,7 @@ impl Writer {
         if self.memory.get(id).is_some_and(|it| it.is_settled(given, before.as_ref())) {
             return Ok(false);
         }
-        self.is_ours(id, found).await?;
+        self.ensure_ours(wish, found).await?;
         let is_as_wished = found.is_some_and(|found| holds(found, object));
         let mut after = before.clone();
         if !is_as_wished {
@@ -103,13 +112,14 @@ impl Writer {
 
     /// Nothing of somebody else is taken over: it would go with the Gateway. Of most kinds only our own are watched,
     /// so that one look is taken before the first write. A class may be anybody's, as long as it names us.
-    async fn is_ours(&self, id: &Id, found: Option<&Object>) -> Result<(), ApplyError> {
+    async fn ensure_ours(&self, wish: &Wish, found: Option<&Object>) -> Result<(), ApplyError> {
+        let id = &wish.id;
         let is_ours = match found {
             _ if id.kind == Kind::GatewayClass => true,
-            Some(found) => found.is_ours(),
+            Some(found) => wish.is_of(&found.meta),
             None => {
                 let seen = api(&self.client, id).get_metadata_opt(&id.name).await?;
-                seen.is_none_or(|it| live::is_ours(&it.metadata))
+                seen.is_none_or(|it| wish.is_of(&it.metadata))
             }
         };
         if is_ours { Ok(()) } else { Err(ApplyError::NotOurs(id.clone())) }
@@ -223,5 +233,18 @@ mod tests {
         assert_eq!(first.object["metadata"]["annotations"][GIVEN], json!(first.given));
         assert_ne!(wish("b").given, first.given);
         assert_eq!(wish("a").given, first.given);
+    }
+
+    #[test]
+    fn an_object_that_has_lost_its_label_is_still_ours_and_that_of_somebody_else_is_not() {
+        let owner = json!([{ "apiVersion": "v1", "kind": "Gateway", "name": "g", "uid": "1" }]);
+        let wish = Wish::new(json!({ "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "namespace": "n", "name": "c", "ownerReferences": owner } }));
+        let is_of = |meta: Value| wish.as_ref().unwrap().is_of(&serde_json::from_value(meta).unwrap());
+        assert!(is_of(json!({ "name": "c", "labels": { "app.kubernetes.io/managed-by": OPERATOR } })));
+        assert!(is_of(json!({ "name": "c", "ownerReferences": owner })));
+        assert!(!is_of(json!({ "name": "c" })));
+        let other = json!([{ "apiVersion": "v1", "kind": "Gateway", "name": "g", "uid": "2" }]);
+        assert!(!is_of(json!({ "name": "c", "ownerReferences": other })));
     }
 }
