@@ -120,10 +120,7 @@ impl Site {
     pub(super) fn edit(&mut self, route: u32, edit: u32) -> anyhow::Result<()> {
         self.seen = modified(&self.snapshot).unwrap_or(SystemTime::UNIX_EPOCH);
         while self.written.try_recv().is_ok() {}
-        let target = format!(
-            "/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/{}",
-            route_name(route)
-        );
+        let target = format!("{}/{}", self.size.routes_of(route), route_name(route));
         let body = json!({ "spec": self.size.route_spec(route, &format!("edit-{edit}")) }).to_string();
         let fields = [("content-type", "application/merge-patch+json")];
         ok(&self.api.send("PATCH", &target, &fields, body.as_bytes())?)
