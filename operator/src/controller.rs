@@ -81,9 +81,7 @@ impl Walk {
         let lines = lines(&seen.findings, &self.verdicts.notes, &self.applied);
         Ok(Round { status, findings: seen.findings, lines })
     }
-}
 
-impl Walk {
     /// Only endpoints have changed: nothing has to be decided anew.
     pub async fn follow_endpoints(&mut self, services: &BTreeSet<ObjectKey>) {
         let seen = self.source.observe(validate::object::admit);

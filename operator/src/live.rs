@@ -18,6 +18,8 @@ use serde_json::Value;
 use kind::Kind;
 use watch::Seen;
 
+use crate::telemetry::chain;
+
 /// Who an object is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id {
@@ -71,11 +73,6 @@ impl Live {
         self.listed.len() == Kind::ALL.len()
     }
 
-    /// The kinds that have not been listed yet.
-    pub fn unlisted(&self) -> impl Iterator<Item = Kind> + '_ {
-        Kind::ALL.into_iter().filter(|kind| !self.listed.contains(kind))
-    }
-
     pub fn object(&self, id: &Id) -> Option<&Object> {
         self.objects.get(&id.kind)?.get(id)
     }
@@ -112,7 +109,7 @@ impl Live {
 
     /// Says why a kind cannot be watched, once for each reason.
     fn complain(&mut self, kind: Kind, error: &watcher::Error) {
-        let text = display_chain(error);
+        let text = chain(error);
         if self.complaints.get(&kind) != Some(&text) {
             tracing::warn!(%kind, error = text, "cannot watch");
             self.complaints.insert(kind, text);
@@ -160,9 +157,7 @@ impl Change {
         let (Some(before), Some(object)) = (&self.before, &self.object) else { return false };
         before.meta.uid == object.metadata.uid && before.meta.generation == object.metadata.generation
     }
-}
 
-impl Change {
     /// Whether the object is or was one that this operator made.
     pub fn concerns_ours(&self) -> bool {
         self.before.as_ref().is_some_and(Object::is_ours)
@@ -199,15 +194,4 @@ fn kept_body(kind: Kind, object: &DynamicObject) -> Value {
 pub fn is_ours(meta: &ObjectMeta) -> bool {
     let manager = meta.labels.as_ref().and_then(|labels| labels.get(watch::MANAGED_BY));
     manager.is_some_and(|manager| manager == watch::OPERATOR)
-}
-
-fn display_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -77,6 +77,7 @@ async fn serve(args: cli::Controller, metrics: Arc<Metrics>) -> anyhow::Result<E
     core.run(stop.wanted()).await;
     tracing::info!("stopping");
     health.stop();
+    // Whoever listened has ended; whoever does not end in time is left behind.
     let _ = end.send(true);
     let all = async { while running.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(tasks::END_MAX, all).await;

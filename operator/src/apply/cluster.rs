@@ -121,6 +121,7 @@ impl Cluster {
             match shards::split(snapshot, &base, Some(&**set)) {
                 Ok(set) => {
                     self.reconfigure(&key, Arc::new(set));
+                    // What fails is logged there, and kept among what is unwritten.
                     let _ = self.write(&key, live).await;
                 }
                 // The next full round says so in a condition.
@@ -142,6 +143,7 @@ impl Cluster {
             .filter(|(key, it)| (is_due && self.unwritten.contains(*key)) || is_touched(it));
         let affected: Vec<_> = affected.map(|(key, _)| key.clone()).collect();
         for key in affected {
+            // What fails is logged there, and kept among what is unwritten.
             let _ = self.write(&key, live).await;
         }
     }

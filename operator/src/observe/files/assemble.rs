@@ -45,6 +45,7 @@ pub(in crate::observe) fn add(world: &mut World, id: &Id, value: &Value) {
         "HTTPRoute" => world.routes.extend(observed::<HttpRoute>(value, |it| &it.metadata)),
         "ReferenceGrant" => world.grants.extend(observed::<ReferenceGrant>(value, |it| &it.metadata)),
         "EndpointSlice" => {
+            // One that names no Service belongs to nobody.
             let _ = typed(value).and_then(|slice| world.add_slice(slice));
         }
         "RetryPolicy" => world.policies.extend(as_written(value)),
