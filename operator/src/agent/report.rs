@@ -22,6 +22,8 @@ const EXPECT_MAX: Duration = Duration::from_secs(2);
 const SILENT_MAX: Duration = Duration::from_secs(5);
 /// Between two reports; doubles while they fail.
 const REPORT_PAUSES: Pauses = Pauses::new(Duration::from_secs(1), Duration::from_secs(30));
+/// The same is reported again so often: somebody may have taken it away, and without that it changes nothing.
+const REPEAT_EVERY: Duration = Duration::from_secs(15);
 /// The longest error that is reported.
 const ERROR_MAX_CHARS: usize = 512;
 /// How long the last word of an agent may take.
@@ -79,8 +81,8 @@ fn word(progress: &Progress, served: Option<Served>) -> Report {
 struct Paper<'a> {
     maps: Api<ConfigMap>,
     settings: &'a Settings,
-    /// What was last written.
-    said: Option<Report>,
+    /// What was last written, and when.
+    said: Option<(Report, Instant)>,
     not_before: Instant,
     pauses: Pauses,
     is_failing: bool,
@@ -99,9 +101,9 @@ impl<'a> Paper<'a> {
         }
     }
 
-    /// Writes what is new, if it is not too soon for it; the next look will show it again.
+    /// Writes what is new or was written long ago, if it is not too soon for it; the next look will show it again.
     async fn say(&mut self, report: Report) {
-        if self.said.as_ref() == Some(&report) || Instant::now() < self.not_before {
+        if self.has_said(&report) || Instant::now() < self.not_before {
             return;
         }
         let text = serde_json::to_string(&report).unwrap_or_default();
@@ -112,8 +114,12 @@ impl<'a> Paper<'a> {
             Err(_) => {}
         }
         self.is_failing = said.is_err();
-        self.said = said.ok().map(|()| report);
+        self.said = said.ok().map(|()| (report, Instant::now()));
         self.not_before = Instant::now() + self.pauses.next().unwrap_or_default();
+    }
+
+    fn has_said(&self, report: &Report) -> bool {
+        self.said.as_ref().is_some_and(|(said, at)| said == report && at.elapsed() < REPEAT_EVERY)
     }
 
     /// By server-side apply: each agent owns the key of its pod and no other.
