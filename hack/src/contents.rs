@@ -13,7 +13,7 @@ const KINDS: &str = "configmap,serviceaccount,role,rolebinding,deployment.apps,s
 /// What the operator has made is labelled with.
 const OURS: &str = "app.kubernetes.io/managed-by=rebound-operator";
 /// What the API server decides by itself, or others do.
-const NOT_OURS: [&str; 10] = [
+const NOT_OURS: [&str; 11] = [
     "/status",
     "/apiVersion",
     "/spec/clusterIP",
@@ -21,7 +21,8 @@ const NOT_OURS: [&str; 10] = [
     "/spec/healthCheckNodePort",
     "/metadata/uid",
     "/metadata/annotations",
-    "/metadata/ownerReferences",
+    "/metadata/creationTimestamp",
+    "/metadata/generation",
     "/metadata/resourceVersion",
     "/metadata/managedFields",
 ];
@@ -76,11 +77,14 @@ fn text(value: &Value) -> &str {
 
 fn stripped(item: &Value) -> Value {
     let mut item = item.clone();
-    for pointer in NOT_OURS.iter().chain(&["/metadata/creationTimestamp", "/metadata/generation"]) {
+    for pointer in NOT_OURS {
         let (parent, field) = pointer.rsplit_once('/').unwrap_or_default();
         if let Some(fields) = item.pointer_mut(parent).and_then(Value::as_object_mut) {
             fields.remove(field);
         }
+    }
+    for owner in item["metadata"]["ownerReferences"].as_array_mut().into_iter().flatten() {
+        owner["uid"] = Value::Null;
     }
     for port in item["spec"]["ports"].as_array_mut().into_iter().flatten() {
         port.as_object_mut().map(|port| port.remove("nodePort"));

@@ -2,7 +2,7 @@
 //!
 //! One module per verb, named after it (`generate` is the verb `gen`, which is a word of the language), and a few
 //! rooms that several verbs share: `cleanup`, `say`, `programs`, `tools`, `sources`, `backend`, `http_client`, `load`, `rig`,
-//! `operator_rig`, `pod_rig`, `fault_proxy`, `statuses`, `contents`, `conditions`.
+//! `operator_rig`, `pod_rig`, `fault_proxy`, `objects`, `statuses`, `contents`, `conditions`.
 //! Development only: nothing here is shipped, and no shipped crate uses it.
 
 pub mod apiserver;
@@ -20,6 +20,7 @@ pub mod http_client;
 pub mod install;
 pub mod load;
 pub mod netns;
+pub mod objects;
 pub mod operator_rig;
 pub mod pod_rig;
 pub mod programs;

@@ -10,6 +10,8 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -18,12 +20,15 @@ use serde_json::{Value, json};
 use crate::apiserver::{Cluster, TestNamespace};
 use crate::cleanup::{Folder, Process};
 use crate::http_client::{Connection, Response};
+use crate::load::{self, Outcome};
 use crate::netns::{ADDRESS, Namespace};
 use crate::programs::Programs;
 use crate::rig::poll;
 
 /// How long the pod may take to exist, and to become ready.
 const READY_MAX: Duration = Duration::from_secs(30);
+/// How many connections a load keeps busy.
+const CONNECTIONS: usize = 4;
 /// Where the specification mounts the folder of the snapshot.
 const RUN: &str = "/run/rebound";
 
@@ -102,6 +107,33 @@ impl Pod {
     pub fn generation(&self) -> anyhow::Result<u64> {
         let answer: Value = serde_json::from_slice(&self.about("/generation")?.body)?;
         answer["generation"].as_u64().with_context(|| format!("no generation in {answer}"))
+    }
+
+    /// Keeps some connections busy with GETs of `target` at a port of it, while `work` is done outside of its network.
+    ///
+    /// # Errors
+    /// When nobody can enter its network.
+    ///
+    /// # Panics
+    /// When `work` does.
+    pub fn under_load<T>(
+        &self,
+        port: u16,
+        target: &str,
+        work: impl FnOnce() -> T,
+    ) -> anyhow::Result<(T, Outcome)> {
+        let (over, until) = mpsc::channel::<()>();
+        // It never says anything: its other end goes.
+        let until_over = move || until.recv().unwrap_or_default();
+        let load = || load::during(Self::address(port), target, CONNECTIONS, until_over).1;
+        thread::scope(move |scope| {
+            let load = scope.spawn(|| self.network.enter(load));
+            let done = work();
+            // A panic drops it as well.
+            drop(over);
+            let outcome = load.join().unwrap_or_else(|_| bail!("the load client panicked"))?;
+            Ok((done, outcome))
+        })
     }
 
     /// What its containers have logged.

@@ -70,6 +70,24 @@ pub fn said(object: &Value, listener: Option<&str>) -> Vec<String> {
     conditions.map(said).collect()
 }
 
+/// The status of an object without the times of its conditions.
+#[must_use]
+pub fn timeless(object: &Value) -> Value {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                fields.remove("lastTransitionTime");
+                fields.values_mut().for_each(strip);
+            }
+            Value::Array(items) => items.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    let mut status = object["status"].clone();
+    strip(&mut status);
+    status
+}
+
 impl<'a> Subject<'a> {
     /// The object itself.
     #[must_use]

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use serde_json::{Value, json};
 
 use super::state::{CLUSTER_VARIABLE, state_folder};
 use super::{KUBECONFIG, pki};
@@ -116,16 +117,16 @@ impl Cluster {
     /// When the CRD does not exist, or the API server refuses.
     pub fn permit_anything(&self, crd: &str) -> anyhow::Result<()> {
         let found = self.kubectl(&["get", "crd", crd, "-o", "json"])?;
-        let found: serde_json::Value = serde_json::from_str(&found)?;
+        let found: Value = serde_json::from_str(&found)?;
         let versions = found["spec"]["versions"].as_array().cloned().unwrap_or_default();
-        let anything = serde_json::json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+        let anything = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
         let patches: Vec<_> = (0..versions.len())
             .map(|index| {
                 let path = format!("/spec/versions/{index}/schema/openAPIV3Schema");
-                serde_json::json!({ "op": "replace", "path": path, "value": anything })
+                json!({ "op": "replace", "path": path, "value": anything })
             })
             .collect();
-        let patch = serde_json::Value::Array(patches).to_string();
+        let patch = Value::Array(patches).to_string();
         self.kubectl(&["patch", "crd", crd, "--type=json", "-p", &patch]).map(drop)
     }
 
@@ -173,6 +174,15 @@ impl TestNamespace {
     /// As [`Cluster::kubectl`].
     pub fn apply(&self, manifests: &str) -> anyhow::Result<String> {
         self.cluster.apply(manifests, &["-n", &self.name])
+    }
+
+    /// `kubectl apply` of objects, in it.
+    ///
+    /// # Errors
+    /// As [`Cluster::kubectl`].
+    pub fn apply_all(&self, objects: &[Value]) -> anyhow::Result<()> {
+        let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
+        self.apply(&list.to_string()).map(drop)
     }
 }
 
