@@ -10,6 +10,7 @@
 mod check;
 pub mod cluster;
 pub mod codec;
+mod list;
 pub mod listener;
 pub mod retry;
 pub mod route;
@@ -33,10 +34,13 @@ pub struct Snapshot {
     /// The Gateway.
     pub gateway: ObjectKey,
     /// Where connections are accepted. Several may share a port when their hostnames differ.
+    #[serde(deserialize_with = "list::exact")]
     pub listeners: Vec<Listener>,
     /// Routes, oldest first and ties by name: the order decides between equal matches.
+    #[serde(deserialize_with = "list::exact")]
     pub routes: Vec<Route>,
     /// Service ports that routes lead to; routes name them by index.
+    #[serde(deserialize_with = "list::exact")]
     pub clusters: Vec<Cluster>,
 }
 

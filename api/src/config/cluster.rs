@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::list::exact;
 use super::retry::{Budget, Retry};
 use crate::name::ServicePort;
 
@@ -14,6 +15,7 @@ pub struct Cluster {
     /// The Service and its port.
     pub service: ServicePort,
     /// Ready endpoints, sorted, without duplicates; empty: requests are answered with 503.
+    #[serde(deserialize_with = "exact")]
     pub endpoints: Vec<SocketAddr>,
     /// The RetryPolicy that applies; none: failures are passed on.
     #[serde(skip_serializing_if = "Option::is_none")]

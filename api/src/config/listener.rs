@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::list::exact;
+
 /// One listener of the Gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +19,7 @@ pub struct Listener {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
     /// The routes that the listener let in, in the order of [`super::Snapshot::routes`].
+    #[serde(deserialize_with = "exact")]
     pub routes: Vec<Attached>,
 }
 
@@ -35,5 +38,6 @@ pub struct Attached {
     /// Index into [`super::Snapshot::routes`].
     pub route: u32,
     /// The hostnames of the route that intersect the listener's, in their narrower form; empty: every host.
+    #[serde(deserialize_with = "exact")]
     pub hostnames: Vec<String>,
 }

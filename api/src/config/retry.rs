@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::list::exact;
 use crate::name::ObjectKey;
 
 /// How a Service port, or a rule's requests to it, are retried.
@@ -14,6 +15,7 @@ pub struct Retry {
     #[serde(default, skip_serializing_if = "is_false")]
     pub dry_run: bool,
     /// Status codes that are retried: inclusive ranges within 400-599, sorted, not touching.
+    #[serde(deserialize_with = "exact")]
     pub on: Vec<[u16; 2]>,
     /// Retry a connection that broke between the request and the end of the response head.
     pub on_reset: bool,
@@ -35,7 +37,7 @@ pub struct Retry {
     /// Which non-idempotent requests may be sent again.
     pub non_idempotent: NonIdempotent,
     /// Methods that are retried at all; empty: all that `non_idempotent` allows.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "exact", skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
     /// Request body bytes kept for replay, 0 to 16 MiB.
     pub replay_max_bytes: u32,

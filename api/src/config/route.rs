@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::list::exact;
 use super::retry::Retry;
 use crate::name::ObjectKey;
 
@@ -16,6 +17,7 @@ pub struct Route {
     /// The HTTPRoute.
     pub name: ObjectKey,
     /// In the order of the manifest, which decides between equal matches of one route.
+    #[serde(deserialize_with = "exact")]
     pub rules: Vec<Rule>,
 }
 
@@ -24,6 +26,7 @@ pub struct Route {
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// At least one; a rule that matches everything says so with the prefix `/`.
+    #[serde(deserialize_with = "exact")]
     pub matches: Vec<Match>,
     /// Changes to the request before it is sent.
     #[serde(default, skip_serializing_if = "HeaderEdits::is_empty")]
@@ -39,6 +42,7 @@ pub struct Rule {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt_timeout_ms: Option<u64>,
     /// Empty, or all of weight zero: the rule answers 500.
+    #[serde(deserialize_with = "exact")]
     pub backends: Vec<Backend>,
 }
 
@@ -52,10 +56,10 @@ pub struct Match {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// Names in lower case.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "exact", skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<ValueMatch>,
     /// Query parameters; names are case-sensitive and the first value of a name counts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "exact", skip_serializing_if = "Vec::is_empty")]
     pub query: Vec<ValueMatch>,
 }
 
@@ -96,13 +100,13 @@ pub enum ValuePattern {
 #[serde(deny_unknown_fields)]
 pub struct HeaderEdits {
     /// Fields that go.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "exact", skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<String>,
     /// Fields that replace all of their name.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "exact", skip_serializing_if = "Vec::is_empty")]
     pub set: Vec<HeaderValue>,
     /// Fields that are added to those of their name.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "exact", skip_serializing_if = "Vec::is_empty")]
     pub add: Vec<HeaderValue>,
 }
 
@@ -129,7 +133,7 @@ pub struct Backend {
     /// The `retry` of the route's rule, already joined with the ceilings of the Service port's policy. Wins over
     /// [`super::cluster::Cluster::retry`].
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry: Option<Retry>,
+    pub retry: Option<Box<Retry>>,
     /// Changes to the request for this backend alone, after those of the rule.
     #[serde(default, skip_serializing_if = "HeaderEdits::is_empty")]
     pub request_headers: HeaderEdits,

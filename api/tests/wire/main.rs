@@ -248,7 +248,7 @@ fn retries_beyond_their_bounds_are_refused_for_clusters_and_for_rules() {
             change(it.clusters[0].retry.as_mut().expect("the sample has one"));
         });
         refused(&format!("routes[0].rules[0].backends[0].retry.{field}"), |it| {
-            it.routes[0].rules[0].backends[0].retry = it.clusters[0].retry.clone();
+            it.routes[0].rules[0].backends[0].retry = it.clusters[0].retry.clone().map(Box::new);
             change(it.routes[0].rules[0].backends[0].retry.as_mut().expect("just set"));
         });
     }

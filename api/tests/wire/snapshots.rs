@@ -91,7 +91,11 @@ fn full_rule() -> Rule {
             Backend {
                 weight: 90,
                 cluster: Some(0),
-                retry: Some(Retry { origin: key("server/fortio-route"), retries_max: 1, ..retry() }),
+                retry: Some(Box::new(Retry {
+                    origin: key("server/fortio-route"),
+                    retries_max: 1,
+                    ..retry()
+                })),
                 request_headers: edits("backend-request"),
                 response_headers: edits("backend-response"),
             },
@@ -202,7 +206,7 @@ fn rule(clusters: usize) -> impl Strategy<Value = Rule> {
     let backend = backend.prop_map(|(weight, cluster, retry, request_headers, response_headers)| Backend {
         weight,
         cluster,
-        retry,
+        retry: retry.map(Box::new),
         request_headers,
         response_headers,
     });

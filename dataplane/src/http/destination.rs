@@ -31,7 +31,7 @@ impl<'p> Destination<'p> {
         let rule = plan.rule(plan.router.find(port, head.host(), head).ok_or(404_u16)?);
         let backend = draw(&rule.backends).ok_or(500_u16)?;
         let target = plan.target(backend.cluster.ok_or(500_u16)?);
-        let rules = backend.retry.as_ref().or(target.cluster.retry.as_ref());
+        let rules = backend.retry.as_deref().or(target.cluster.retry.as_ref());
         Ok(Self { rule, backend, target, rules })
     }
 

@@ -79,7 +79,7 @@ fn s56_all_routes_to_a_service_port_share_its_budget() {
     let backend = Backend::always(Step::Status(503));
     let snapshot = failing(&backend, budget(0, 6)).with(|snapshot| {
         let mut other = rule("/other", 0);
-        other.backends[0].retry = Some(retrying(5));
+        other.backends[0].retry = Some(Box::new(retrying(5)));
         assert_eq!(other.matches[0].path, PathMatch::Prefix("/other".into()));
         snapshot.routes[0].rules.push(other);
     });

@@ -55,7 +55,7 @@ fn s87_the_rules_of_a_route_win_over_those_of_the_service_as_one_unit() {
     let snapshot = |backend: &Backend| {
         serving([backend.address])
             .retried(retrying(5))
-            .with(|snapshot| snapshot.routes[0].rules[0].backends[0].retry = Some(of_route.clone()))
+            .with(|snapshot| snapshot.routes[0].rules[0].backends[0].retry = Some(Box::new(of_route.clone())))
     };
     for (status, attempts) in [(503, 2), (500, 1)] {
         let backend = Backend::always(Step::Status(status));

@@ -48,7 +48,7 @@ fn backend(
     Backend {
         weight: backend.weight,
         cluster: backend.target.as_ref().and_then(|port| clusters.get(port).copied()),
-        retry: own.map(|it| retry::of_rule(&route.key, rule, it, policy)),
+        retry: own.map(|it| Box::new(retry::of_rule(&route.key, rule, it, policy))),
         request_headers,
         response_headers,
     }
