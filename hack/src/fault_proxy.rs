@@ -110,6 +110,20 @@ impl FaultProxy {
         *self.shared.judge.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(judge);
     }
 
+    /// From now on everything is passed. Returns the writes that go through, as they come: `PATCH /api/v1/…`.
+    pub fn list_writes(&self) -> Arc<Mutex<Vec<String>>> {
+        let writes = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&writes);
+        self.judge(move |request: &Request| {
+            if request.is_write() && !request.is_beside() {
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.push(format!("{} {}", request.method, request.target));
+            }
+            Fate::Passed
+        });
+        writes
+    }
+
     /// Ends every watch that runs, in the middle of it.
     pub fn cut_watches(&self) {
         let mut watches = self.shared.watches.lock().unwrap_or_else(PoisonError::into_inner);

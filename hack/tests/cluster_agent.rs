@@ -2,9 +2,13 @@
 //! what it never does.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hack::apiserver::{Cluster, Environment, TestNamespace};
@@ -128,6 +132,32 @@ impl Place {
     }
 }
 
+/// A data plane that serves the first generation for ever. Counts how often it is asked: each is a sign of life.
+fn asked_at(address: SocketAddr) -> Arc<AtomicUsize> {
+    const SERVED: &str = r#"{"generation":1,"driver":"epoll"}"#;
+    let listener = TcpListener::bind(address).unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            // Whoever asks sends all of it at once.
+            client.read(&mut [0; 1024]).unwrap_or_default();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close", SERVED.len());
+            write!(client, "{head}\r\n\r\n{SERVED}").unwrap_or_default();
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    asked
+}
+
+/// The agent lives: it asks a few times more.
+#[track_caller]
+fn await_asked(asked: &AtomicUsize) {
+    let enough = asked.load(Ordering::SeqCst) + 2;
+    let is_enough = || (asked.load(Ordering::SeqCst) >= enough).then_some(());
+    assert!(poll(SOON, is_enough).is_some(), "nobody asks");
+}
+
 async fn connect(cluster: &Cluster) -> Client {
     let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
@@ -229,15 +259,20 @@ fn s89_no_set_that_is_not_whole_and_right_reaches_the_file() {
     place.await_error("is cut off");
     assert_eq!(place.read(), bytes, "the shard is cut off");
 
-    let mut newer = manifest.clone();
-    newer["data"]["manifest"] = json!({ "format": 2, "new": true }).to_string().into();
-    place.write(&newer);
-    place.await_error("format 2");
+    let newer = |format: u32| {
+        let mut newer = manifest.clone();
+        newer["data"]["manifest"] = json!({ "format": format, "new": true }).to_string().into();
+        place.write(&newer);
+        place.await_error(&format!("format {format}"));
+    };
+    newer(2);
     assert_eq!(place.read(), bytes, "the format is newer");
 
     let name = format!("{}-config", place.base);
     place.namespace.kubectl(&["delete", "configmap", &name]).unwrap();
-    assert_eq!(place.read(), bytes, "the manifest is gone");
+    // What is seen after it shows that it was seen.
+    newer(3);
+    assert_eq!(place.read(), bytes, "the manifest was gone");
 
     place.write_all(&maps);
     place.await_file(&next);
@@ -248,10 +283,12 @@ fn s89_no_set_that_is_not_whole_and_right_reaches_the_file() {
 fn s89_an_outage_of_the_api_server_leaves_the_file_and_ends_in_the_newest_set() {
     let mut environment = Environment::start().unwrap();
     let place = Place::new(&environment.cluster().clone());
+    let asked = asked_at(place.admin);
     let mut agent = place.start();
     let mut set = place.set(snapshot(1, 3, 1), None);
     place.write_all(&Place::maps_of(&set));
     place.await_file(&set);
+    place.await_report("of generation 1", |it| it["generation"] == 1);
     let mut follows = |place: &Place, timeout_ms| {
         let next = place.set(edited(&set, timeout_ms), Some(&set));
         place.write_all(&Place::maps_of(&next));
@@ -261,7 +298,7 @@ fn s89_an_outage_of_the_api_server_leaves_the_file_and_ends_in_the_newest_set() 
     };
 
     environment.pause();
-    std::thread::sleep(Duration::from_secs(2));
+    await_asked(&asked);
     environment.resume();
     let bytes = follows(&place, 2);
 
@@ -270,7 +307,8 @@ fn s89_an_outage_of_the_api_server_leaves_the_file_and_ends_in_the_newest_set() 
     let ended = agent.end(Duration::from_secs(5)).unwrap();
     assert!(ended.success(), "{ended}");
     let mut agent = place.start();
-    assert!(agent.wait(Duration::from_secs(3)).unwrap().is_none(), "it waits for the API server");
+    await_asked(&asked);
+    assert!(agent.ended().unwrap().is_none(), "it waits for the API server");
     assert_eq!(place.read(), bytes);
     environment.start_again().unwrap();
     follows(&place, 3);

@@ -2,19 +2,17 @@
 //! server.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hack::apiserver::{Cluster, Environment, TestNamespace};
+use hack::fault_proxy::FaultProxy;
+use hack::objects::{backend, gateway, object, policy, route, service, target};
 use hack::operator_rig::{self, Operator};
 use hack::rig::poll;
 use hack::statuses::{self, Subject};
 use serde_json::{Value, json};
 
-/// How long nothing may be written when nothing happens.
-const QUIET: Duration = Duration::from_secs(3);
 /// How long it may take until everything has been said.
 const SETTLED_MAX: Duration = Duration::from_secs(30);
 
@@ -32,13 +30,12 @@ impl Place {
     fn with(operator: Arc<Operator>, cluster: &Cluster) -> Self {
         let namespace = cluster.namespace("conflicts").unwrap();
         let place = Self { namespace, operator };
-        place.apply(&[gateway(), service("s"), route(&json!({ "name": "s", "port": 8080 }))]);
+        place.apply(&[gateway("web"), service("s"), route("r", &backend("s"))]);
         place
     }
 
     fn apply(&self, objects: &[Value]) {
-        let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
-        self.namespace.apply(&list.to_string()).unwrap();
+        self.namespace.apply_all(objects).unwrap();
     }
 
     fn await_said(&self, name: &str, expected: &[&str]) -> Value {
@@ -49,66 +46,12 @@ impl Place {
     fn delete(&self, name: &str) {
         self.namespace.kubectl(&["delete", name]).unwrap();
     }
-
-    /// The version of every object in the namespace that the operator makes or speaks about.
-    fn versions(&self) -> BTreeMap<String, String> {
-        const KINDS: &str = "gateway,httproute,retrypolicy,service,configmap,serviceaccount,role,rolebinding,\
-                             deployment.apps,poddisruptionbudget";
-        let line = "{range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion}{\"\\n\"}{end}";
-        let lines = self.namespace.kubectl(&["get", KINDS, "-o", &format!("jsonpath={line}")]).unwrap();
-        let pair =
-            |line: &str| line.split_once(' ').map(|(name, version)| (name.to_owned(), version.to_owned()));
-        lines.lines().filter_map(pair).collect()
-    }
-
-    /// Waits until nothing has been written for a while.
-    fn settle(&self) -> BTreeMap<String, String> {
-        let deadline = Instant::now() + SETTLED_MAX;
-        let mut before = self.versions();
-        loop {
-            thread::sleep(Duration::from_secs(1));
-            let now = self.versions();
-            if now == before {
-                return now;
-            }
-            assert!(Instant::now() < deadline, "{now:?}\n{}", self.operator.log_end());
-            before = now;
-        }
-    }
-}
-
-fn object(api_version: &str, kind: &str, name: &str, spec: &Value) -> Value {
-    json!({ "apiVersion": api_version, "kind": kind, "metadata": { "name": name }, "spec": spec })
-}
-
-fn gateway() -> Value {
-    let listener = json!({ "name": "http", "protocol": "HTTP", "port": 8000 });
-    let spec = json!({ "gatewayClassName": "fsm", "listeners": [listener] });
-    object("gateway.networking.k8s.io/v1", "Gateway", "web", &spec)
-}
-
-fn service(name: &str) -> Value {
-    object("v1", "Service", name, &json!({ "ports": [{ "port": 8080 }] }))
-}
-
-fn route(backend: &Value) -> Value {
-    let spec = json!({ "parentRefs": [{ "name": "web" }], "rules": [{ "backendRefs": [backend] }] });
-    object("gateway.networking.k8s.io/v1", "HTTPRoute", "r", &spec)
-}
-
-fn policy(name: &str, target: &Value) -> Value {
-    let spec = json!({ "targetRef": target, "config": { "retryOn": ["5xx"] } });
-    object("gateway.flomesh.io/v1alpha1", "RetryPolicy", name, &spec)
-}
-
-fn local(service: &str) -> Value {
-    json!({ "kind": "Service", "name": service })
 }
 
 #[test]
 fn s83_a_policy_takes_effect_when_its_service_comes() {
     let place = Place::new();
-    place.apply(&[policy("p", &local("later"))]);
+    place.apply(&[policy("p", &target("later"))]);
     place.await_said("retrypolicy/p", &["Accepted=False/TargetNotFound"]);
     place.apply(&[service("later")]);
     place.await_said("retrypolicy/p", &["Accepted=True/Accepted"]);
@@ -119,7 +62,7 @@ fn s83_a_policy_takes_effect_when_its_service_comes() {
 #[test]
 fn s84_the_oldest_policy_has_the_port_and_the_next_one_when_it_goes() {
     let place = Place::new();
-    place.apply(&[policy("z", &local("s"))]);
+    place.apply(&[policy("z", &target("s"))]);
     place.await_said("retrypolicy/z", &["Accepted=True/Accepted"]);
     // Ages are whole seconds, and one of the same age would win by its name.
     let born = |name: &str| {
@@ -127,7 +70,7 @@ fn s84_the_oldest_policy_has_the_port_and_the_next_one_when_it_goes() {
     };
     poll(SETTLED_MAX, || {
         place.namespace.kubectl(&["delete", "retrypolicy/a", "--ignore-not-found"]).unwrap();
-        place.apply(&[policy("a", &local("s"))]);
+        place.apply(&[policy("a", &target("s"))]);
         (born("retrypolicy/a") != born("retrypolicy/z")).then_some(())
     });
     place.await_said("retrypolicy/a", &["Accepted=False/Conflicted"]);
@@ -144,7 +87,7 @@ fn s84_of_policies_of_one_age_the_first_by_name_has_the_port() {
     };
     let are_twins = poll(SETTLED_MAX, || {
         place.namespace.kubectl(&["delete", "retrypolicy", "b", "a", "--ignore-not-found"]).unwrap();
-        place.apply(&[policy("b", &local("s")), policy("a", &local("s"))]);
+        place.apply(&[policy("b", &target("s")), policy("a", &target("s"))]);
         (born("retrypolicy/a") == born("retrypolicy/b")).then_some(())
     });
     are_twins.unwrap();
@@ -156,8 +99,8 @@ fn s84_of_policies_of_one_age_the_first_by_name_has_the_port() {
 fn s85_another_namespace_is_referred_to_with_a_grant_and_not_after_it_is_revoked() {
     let (place, other) = (Place::new(), Place::new());
     let target = json!({ "kind": "Service", "name": "s", "namespace": other.namespace.name() });
-    let backend = json!({ "name": "s", "namespace": other.namespace.name(), "port": 8080 });
-    place.apply(&[policy("p", &target), route(&backend)]);
+    let elsewhere = json!({ "name": "s", "namespace": other.namespace.name(), "port": 8080 });
+    place.apply(&[policy("p", &target), route("r", &elsewhere)]);
     place.await_said("retrypolicy/p", &["Accepted=False/RefNotPermitted"]);
     place.await_said("httproute/r", &["ResolvedRefs=False/RefNotPermitted"]);
     let from = |group: &str, kind: &str| json!({ "group": group, "kind": kind, "namespace": place.namespace.name() });
@@ -191,7 +134,7 @@ fn s86_what_other_controllers_say_stays_and_what_we_said_goes_with_the_reference
         assert_eq!(kept["conditions"], theirs["conditions"]);
     };
     // An edit makes us write.
-    place.apply(&[route(&json!({ "name": "missing", "port": 8080 }))]);
+    place.apply(&[route("r", &backend("missing"))]);
     stays(&place.await_said("httproute/r", &["ResolvedRefs=False/BackendNotFound", "Accepted=True/Theirs"]));
     // A route that names no Gateway of ours is none of our business any more.
     let leave =
@@ -207,9 +150,9 @@ fn s86_what_other_controllers_say_stays_and_what_we_said_goes_with_the_reference
 #[test]
 fn s86_conditions_are_about_the_generation_that_is_there() {
     let place = Place::new();
-    place.apply(&[policy("p", &local("s"))]);
+    place.apply(&[policy("p", &target("s"))]);
     place.await_said("retrypolicy/p", &["Accepted=True/Accepted"]);
-    place.apply(&[policy("p", &local("missing"))]);
+    place.apply(&[policy("p", &target("missing"))]);
     let object = place.await_said("retrypolicy/p", &["Accepted=False/TargetNotFound"]);
     let condition = &object["status"]["ancestors"][0]["conditions"][0];
     assert_eq!(condition["observedGeneration"], object["metadata"]["generation"]);
@@ -221,20 +164,44 @@ fn s86_conditions_are_about_the_generation_that_is_there() {
 fn nothing_is_written_without_a_difference_also_after_a_restart() {
     let environment = Environment::start().unwrap();
     let rights = operator_rig::install(environment.cluster()).unwrap();
-    let operator = Operator::start(&rights).unwrap();
-    let place = Place::with(Arc::new(operator), environment.cluster());
-    place.apply(&[policy("p", &local("s"))]);
+    let proxy = FaultProxy::start(&rights).unwrap();
+    let operator = Arc::new(Operator::spawn(proxy.kubeconfig()).unwrap());
+    let place = Place::with(operator, environment.cluster());
+    place.apply(&[policy("p", &target("s"))]);
     place.await_said("retrypolicy/p", &["Accepted=True/Accepted"]);
-    let settled = place.settle();
-    assert!(settled.len() > 10, "{settled:?}");
-    thread::sleep(QUIET);
-    assert_eq!(place.versions(), settled);
+    place.await_said("gateway/web", &["Accepted=True/Accepted"]);
+    // What others have to say of these objects is said now: an own round for each.
+    rounds_without_a_difference(&place);
+    let writes = proxy.list_writes();
+    rounds_without_a_difference(&place);
+    assert_eq!(*writes.lock().unwrap(), Vec::<String>::new());
 
     let Place { namespace, operator } = place;
     Arc::into_inner(operator).unwrap().stop().unwrap();
-    let operator = Operator::start(&rights).unwrap();
-    operator.await_leading().unwrap();
-    let place = Place { namespace, operator: Arc::new(operator) };
-    thread::sleep(QUIET);
-    assert_eq!(place.versions(), settled, "{}", place.operator.log_end());
+    let place = Place { namespace, operator: Arc::new(Operator::spawn(proxy.kubeconfig()).unwrap()) };
+    place.operator.await_leading().unwrap();
+    rounds_without_a_difference(&place);
+    assert_eq!(*writes.lock().unwrap(), Vec::<String>::new(), "{}", place.operator.log_end());
+}
+
+/// Lets the operator look at everything again and again: each grant stirs it, and allows what nobody asks for.
+fn rounds_without_a_difference(place: &Place) {
+    for name in ["one", "two", "three"] {
+        let before = rounds(&place.operator);
+        let from =
+            json!({ "group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": "nowhere" });
+        let grant = json!({ "from": [from], "to": [{ "group": "", "kind": "Service", "name": name }] });
+        place.apply(&[object("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", "g", &grant)]);
+        let later = poll(SETTLED_MAX, || (rounds(&place.operator) > before).then_some(()));
+        assert!(later.is_some(), "{}", place.operator.log_end());
+    }
+}
+
+/// How often the operator has looked at everything and written what differed.
+fn rounds(operator: &Operator) -> u64 {
+    let page = operator.about("/metrics").unwrap_or_default();
+    let of_all = page
+        .lines()
+        .filter(|line| line.contains("reconcile_rounds_total{") && line.contains("scope=\"all\""));
+    of_all.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }

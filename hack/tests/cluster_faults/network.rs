@@ -1,6 +1,5 @@
 //! A network that loses, refuses and ends things, and a process that sleeps: what was missed is made up for.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hack::contents::without_generation;
@@ -80,7 +79,6 @@ fn a_leader_that_wakes_after_its_lease_writes_nothing() {
     let site = Site::new(environment.cluster());
     site.apply_all("a");
     let proxy = FaultProxy::start(&site.rights).unwrap();
-    let writes = Arc::new(Mutex::new(Vec::new()));
     let first = Operator::spawn(proxy.kubeconfig()).unwrap();
     first.await_leading().unwrap();
     site.await_done(&first);
@@ -89,13 +87,7 @@ fn a_leader_that_wakes_after_its_lease_writes_nothing() {
     second.await_leading().unwrap();
     site.lead_to("b");
     let b = site.await_done(&second);
-    let seen = Arc::clone(&writes);
-    proxy.judge(move |request: &Request| {
-        if request.is_write() && !request.is_beside() {
-            seen.lock().unwrap().push(format!("{} {}", request.method, request.target));
-        }
-        Fate::Passed
-    });
+    let writes = proxy.list_writes();
     first.resume();
     // It sees what has happened meanwhile, and knows that it does not lead.
     let gave_way = || first.log().contains("not leading any more").then_some(());
