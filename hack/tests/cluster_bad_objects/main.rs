@@ -1,19 +1,22 @@
 //! Objects that make no sense, on a real API server: whoever wrote them is told, and nobody else notices.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod crowd;
+mod mutants;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hack::apiserver::{Cluster, Environment, TestNamespace};
 use hack::contents::{contents, generation};
+use hack::objects::{BASE, backend, gateway, object, policy, route, service, target};
 use hack::operator_rig::{self, Operator};
 use hack::rig::poll;
 use hack::statuses::{self, Subject};
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(30);
-const BASE: &str = "web-fsm";
 
 /// A Gateway with a route that is well, and the operator.
 struct Site {
@@ -24,7 +27,7 @@ struct Site {
 impl Site {
     fn new(cluster: &Cluster, operator: Arc<Operator>) -> Self {
         let site = Self { namespace: cluster.namespace("bad").unwrap(), operator };
-        site.apply(&[service("a"), service("b"), gateway("web"), route("good", "a")]);
+        site.apply(&[service("a"), service("b"), gateway("web"), route("good", &backend("a"))]);
         site
     }
 
@@ -33,8 +36,7 @@ impl Site {
     }
 
     fn apply(&self, objects: &[Value]) {
-        let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
-        self.namespace.apply(&list.to_string()).unwrap();
+        self.namespace.apply_all(objects).unwrap();
     }
 
     fn await_said(&self, name: &str, expected: &[&str]) -> Value {
@@ -49,9 +51,9 @@ impl Site {
     /// The route that is well is still there, and its edits reach the configuration.
     fn works(&self) {
         self.await_said("httproute/good", &["Accepted=True/Accepted", "ResolvedRefs=True/ResolvedRefs"]);
-        for backend in ["b", "a"] {
+        for service in ["b", "a"] {
             let before = poll(SOON, || self.generation()).unwrap();
-            self.apply(&[route("good", backend)]);
+            self.apply(&[route("good", &backend(service))]);
             let after = || self.generation().filter(|now| *now > before);
             assert!(poll(SOON, after).is_some(), "{}", self.operator.log_end());
         }
@@ -60,55 +62,23 @@ impl Site {
     }
 }
 
-fn object(api_version: &str, kind: &str, name: &str, spec: &Value) -> Value {
-    json!({ "apiVersion": api_version, "kind": kind, "metadata": { "name": name }, "spec": spec })
-}
-
-fn gateway(name: &str) -> Value {
-    let listener = json!({ "name": "http", "protocol": "HTTP", "port": 8000 });
-    let spec = json!({ "gatewayClassName": "fsm", "listeners": [listener] });
-    object("gateway.networking.k8s.io/v1", "Gateway", name, &spec)
-}
-
-fn service(name: &str) -> Value {
-    object("v1", "Service", name, &json!({ "ports": [{ "port": 8080 }] }))
-}
-
-fn route(name: &str, backend: &str) -> Value {
-    let rule = json!({
-        "matches": [{ "path": { "type": "PathPrefix", "value": format!("/{name}") } }],
-        "backendRefs": [{ "name": backend, "port": 8080 }],
-    });
-    let spec = json!({ "parentRefs": [{ "name": "web" }], "rules": [rule] });
-    object("gateway.networking.k8s.io/v1", "HTTPRoute", name, &spec)
-}
-
-fn policy(name: &str, spec: &Value) -> Value {
-    object("gateway.flomesh.io/v1alpha1", "RetryPolicy", name, spec)
-}
-
 #[test]
 fn nonsense_that_the_schema_lets_pass_harms_nobody() {
     let site = Site::shared();
-    let mut no_host = route("hostless", "a");
+    let mut no_host = route("hostless", &backend("a"));
     no_host["spec"]["hostnames"] = json!(["nowhere.example.com"]);
-    let mut self_parent = route("of-service", "a");
+    let mut self_parent = route("of-service", &backend("a"));
     self_parent["spec"]["parentRefs"] = json!([{ "group": "", "kind": "Service", "name": "a" }]);
     let mut nobodys = gateway("nobodys");
     nobodys["spec"]["gatewayClassName"] = json!("missing");
-    let mut zero = route("zero", "a");
+    let mut zero = route("zero", &backend("a"));
     zero["spec"]["rules"][0]["backendRefs"][0]["weight"] = json!(0);
-    let mut nothing = route("nothing", "a");
+    let mut nothing = route("nothing", &backend("a"));
     nothing["spec"] = json!({});
-    let target = json!({ "kind": "Service", "name": "a" });
-    let policies = [
-        policy("numbers", &json!({ "targetRef": target, "config": { "retryOn": ["1xx"] } })),
-        policy(
-            "kind",
-            &json!({ "targetRef": { "kind": "Gateway", "name": "web" }, "config": { "retryOn": ["5xx"] } }),
-        ),
-    ];
-    for it in [no_host, self_parent, nobodys, zero, nothing].iter().chain(&policies) {
+    let mut numbers = policy("numbers", &target("a"));
+    numbers["spec"]["config"]["retryOn"] = json!(["1xx"]);
+    let kind = policy("kind", &json!({ "kind": "Gateway", "name": "web" }));
+    for it in [no_host, self_parent, nobodys, zero, nothing, numbers, kind] {
         // What the schema refuses after all is no object.
         let list = it.to_string();
         site.namespace.apply(&list).unwrap_or_default();
@@ -135,6 +105,29 @@ fn https_is_refused_on_its_listener_and_the_other_listeners_serve() {
     assert!(ports.iter().all(|port| port["port"] != 8443), "nothing answers there: {ports:?}");
 }
 
+/// The schema knows fewer types than vendors do, and more than this build acts on.
+#[test]
+fn an_unknown_filter_takes_its_own_rule_away_and_nothing_else() {
+    let site = Site::shared();
+    let with = |filter: &Value| {
+        let mut route = route("filtered", &backend("a"));
+        let mut filtered = route["spec"]["rules"][0].clone();
+        filtered["matches"][0]["path"]["value"] = json!("/filtered/by");
+        filtered["filters"] = json!([filter]);
+        route["spec"]["rules"].as_array_mut().unwrap().push(filtered);
+        route
+    };
+    let refused = site.namespace.apply_all(&[with(&json!({ "type": "Teleport" }))]).unwrap_err();
+    assert!(format!("{refused:#}").contains("spec.rules[1].filters[0].type"), "{refused:#}");
+    let theirs = json!({ "group": "example.com", "kind": "Teleport", "name": "mars" });
+    site.apply(&[with(&json!({ "type": "ExtensionRef", "extensionRef": theirs }))]);
+    site.await_said(
+        "httproute/filtered",
+        &["Accepted=True/Accepted", "PartiallyInvalid=True/UnsupportedValue"],
+    );
+    site.works();
+}
+
 #[test]
 fn an_enormous_route_does_not_take_the_others_away() {
     let site = Site::shared();
@@ -147,7 +140,7 @@ fn an_enormous_route_does_not_take_the_others_away() {
             json!({ "matches": matches[..8], "backendRefs": [{ "name": "a", "port": 8080 }] })
         })
         .collect();
-    let mut huge = route("huge", "a");
+    let mut huge = route("huge", &backend("a"));
     huge["spec"]["rules"] = json!(rules);
     site.apply(&[huge]);
     site.await_said("httproute/huge", &["Accepted=True/Accepted"]);
