@@ -16,7 +16,8 @@ use crate::clock;
 use crate::http::h1::framing::BodyLength;
 use crate::http::h1::method::Method;
 use crate::http::h1::request::{RequestHead, RequestParser};
-use crate::telemetry::exposition;
+use crate::snapshot::plan::Plan;
+use crate::telemetry::exposition::{self, Format, Source};
 use crate::telemetry::metrics::Metrics;
 
 /// Connections served at once; the oldest makes room for one more.
@@ -31,11 +32,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug, Default)]
 pub struct Health {
     draining: AtomicBool,
+    /// Whether `/metrics` answers.
+    counts: bool,
     #[expect(
         clippy::disallowed_types,
         reason = "between the supervisor and the admin thread; no core takes it"
     )]
     last_error: std::sync::Mutex<Option<String>>,
+    #[expect(clippy::disallowed_types, reason = "as above")]
+    plan: std::sync::Mutex<Option<Arc<Plan>>>,
 }
 
 struct Answer {
@@ -45,6 +50,11 @@ struct Answer {
 }
 
 impl Health {
+    /// Nothing is known yet; `counts`: whether `/metrics` answers.
+    pub fn new(counts: bool) -> Self {
+        Self { counts, ..Self::default() }
+    }
+
     /// From now on the process is alive but not ready.
     pub fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
@@ -53,6 +63,16 @@ impl Health {
     /// Why the newest snapshot is not in use; none: it is.
     pub fn set_error(&self, error: Option<String>) {
         *self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = error;
+    }
+
+    /// The cores have been given this plan.
+    pub fn set_plan(&self, plan: Arc<Plan>) {
+        *self.plan.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(plan);
+    }
+
+    /// The newest plan that the cores have been given.
+    pub fn plan(&self) -> Option<Arc<Plan>> {
+        self.plan.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     fn last_error(&self) -> Option<String> {
@@ -179,14 +199,17 @@ fn answer(head: &RequestHead, metrics: &Metrics, health: &Health) -> Answer {
         "/livez" => Answer::text("200 OK", "ok\n"),
         "/readyz" if health.is_ready(metrics) => Answer::text("200 OK", "ok\n"),
         "/readyz" => Answer::text("503 Service Unavailable", "no configuration is active, or draining\n"),
-        "/metrics" => Answer {
-            status: "200 OK",
-            content_type: "text/plain; version=0.0.4; charset=utf-8",
-            body: exposition::page(metrics),
-        },
+        "/metrics" if health.counts => numbers(head, metrics, health),
         "/generation" => generation(metrics, health),
         _ => Answer::text("404 Not Found", "/livez /readyz /metrics /generation\n"),
     }
+}
+
+fn numbers(head: &RequestHead, metrics: &Metrics, health: &Health) -> Answer {
+    let format = Format::accepted(head.fields.get("accept"));
+    let plan = health.plan();
+    let source = Source { metrics, plan: plan.as_deref(), now: clock::now() };
+    Answer { status: "200 OK", content_type: format.content_type(), body: exposition::page(source, format) }
 }
 
 fn generation(metrics: &Metrics, health: &Health) -> Answer {

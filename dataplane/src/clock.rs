@@ -1,7 +1,7 @@
 //! The only place that reads the clock, and the trait by which tests bring their own.
 
 use std::future::Future;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::io::timer;
 
@@ -33,8 +33,12 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// Seconds since 1970, for `Date` fields. A clock before that reads as 1970.
+/// The time since 1970. A clock before that reads as 1970.
+pub fn unix() -> Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Seconds since 1970, for `Date` fields.
 pub fn unix_seconds() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
+    unix().as_secs()
 }

@@ -6,7 +6,7 @@
 mod tests;
 
 use std::error::Error;
-use std::io;
+use std::io::{self, Write};
 use std::iter::successors;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -27,11 +27,14 @@ use crate::snapshot::plan::Plan;
 use crate::snapshot::publish::{BindError, Publisher};
 use crate::snapshot::watch::{LoadError, watch};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::reporting::{self, Reporting};
 use crate::worker;
 use crate::worker::mailbox::Message;
 
 /// Time for cores to end beyond their own drain limit.
 const JOIN_GRACE: Duration = Duration::from_secs(2);
+/// Time for the last spans and log lines to be passed on.
+const REPORT_GRACE: Duration = Duration::from_secs(2);
 /// How often a plan is tried again that one of its addresses was in the way of.
 const BIND_RETRY: Duration = Duration::from_secs(1);
 /// Cores restarted in a row without a good second between: then something is wrong that restarting does not mend.
@@ -73,16 +76,19 @@ enum CoreEnd {
 }
 
 /// The body of a core's thread: [`worker::run`].
-type RunCore = fn(usize, Choice, Arc<Metrics>, &flume::Receiver<Message>) -> io::Result<()>;
+type RunCore = fn(usize, Choice, Arc<Metrics>, &Reporting, &flume::Receiver<Message>) -> io::Result<()>;
 
 struct Supervisor {
     cli: Cli,
     run_core: RunCore,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
+    reporting: Reporting,
     publisher: Publisher,
     /// The newest plan, if one of its addresses is taken.
     blocked: Option<Arc<Plan>>,
+    /// For whoever started the process.
+    announcements: flume::Sender<String>,
     events: flume::Sender<Event>,
     cores: Vec<CoreThread>,
 }
@@ -105,24 +111,32 @@ pub fn run(cli: &Cli) -> Result<(), Fatal> {
     let (events, inbox) = flume::unbounded();
     let workers = cli.workers.map_or_else(available_cores, usize::from);
     let metrics = Arc::new(Metrics::new(workers));
-    let health = Arc::new(Health::default());
+    let settings = cli.telemetry();
+    let health = Arc::new(Health::new(settings.counts));
+    let (reporting, reporters) =
+        reporting::start(&settings, &metrics).map_err(|error| system("start reporting", error))?;
     let admin = admin::start(cli.admin, metrics.clone(), health.clone())
         .map_err(|source| system(&format!("listen on the admin address {}", cli.admin), source))?;
-    announce(&format!("admin={admin}"));
+    let announcements = start_announcing()?;
+    announcements.send(format!("admin={admin}")).ok();
     let mut supervisor = Supervisor {
         cli: cli.clone(),
         run_core: worker::run,
         metrics,
         health,
+        reporting,
         publisher: Publisher::new(cli.bind, workers),
         blocked: None,
+        announcements,
         events,
         cores: Vec::new(),
     };
     supervisor.start_cores(workers)?;
     supervisor.start_watch()?;
     supervisor.start_signals(signals)?;
-    supervisor.serve(&inbox)
+    supervisor.serve(&inbox)?;
+    reporters.finish(clock::now() + REPORT_GRACE);
+    Ok(())
 }
 
 impl Supervisor {
@@ -171,8 +185,11 @@ impl Supervisor {
                 self.blocked = None;
                 self.metrics.reloads_good.add(1);
                 self.health.set_error(None);
+                self.health.set_plan(plan.clone());
                 tracing::info!(gateway = %plan.gateway, generation = %plan.generation, "configuration published");
-                added.iter().for_each(|address| announce(&format!("listening={address}")));
+                for address in added {
+                    self.announcements.send(format!("listening={address}")).ok();
+                }
                 Ok(())
             }
             // There is nothing to go on with, and an address that is taken deserves to be told at once.
@@ -211,8 +228,10 @@ impl Supervisor {
         self.publisher.start_core(core, mailbox)?;
         let (run_core, choice) = (self.run_core, self.cli.driver);
         let (metrics, events) = (self.metrics.clone(), self.events.clone());
+        let reporting = self.reporting.clone();
         let body = move || {
-            let result = catch_unwind(AssertUnwindSafe(|| run_core(core, choice, metrics, &receiver)));
+            let result =
+                catch_unwind(AssertUnwindSafe(|| run_core(core, choice, metrics, &reporting, &receiver)));
             let end = match result {
                 Ok(Ok(())) => CoreEnd::Finished,
                 Ok(Err(error)) => CoreEnd::NotStarted(error),
@@ -310,10 +329,17 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Whoever started the process reads these lines: where it is reached. Nobody may be listening.
-fn announce(line: &str) {
-    use std::io::Write;
-    writeln!(io::stdout(), "{line}").ok();
+/// Whoever started the process reads these lines: where it is reached. Nobody may be listening, and a reader that has
+/// stalled, over the access log for one, must hold up this thread alone.
+fn start_announcing() -> Result<flume::Sender<String>, Fatal> {
+    let (announcements, lines) = flume::unbounded::<String>();
+    let body = move || {
+        for line in lines {
+            writeln!(io::stdout(), "{line}").ok();
+        }
+    };
+    spawn_thread("announcements".into(), body)?;
+    Ok(announcements)
 }
 
 /// An error and what it comes from, in one line.

@@ -23,6 +23,8 @@ use crate::io::spawn::spawn;
 use crate::io::stream::Stream;
 use crate::io::timer;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::observer::Observer;
+use crate::telemetry::reporting::Reporting;
 
 /// Client connections of one core. Above it, new ones wait in the kernel's queue.
 pub const CLIENTS_MAX: usize = 20_000;
@@ -42,13 +44,14 @@ pub fn run(
     index: usize,
     choice: Choice,
     metrics: Arc<Metrics>,
+    reporting: &Reporting,
     mailbox: &flume::Receiver<Message>,
 ) -> io::Result<()> {
     let mut runtime = CoreRuntime::new(choice)?;
     let driver = runtime.driver();
     metrics.cores[index].set_driver(driver);
     tracing::info!(core = index, driver = driver.name(), "core started");
-    let core = Rc::new(Core::new(index, driver, metrics));
+    let core = Rc::new(Core::new(index, driver, metrics, Observer::new(reporting)));
     runtime.block_on(serve(core, mailbox));
     Ok(())
 }
@@ -56,19 +59,28 @@ pub fn run(
 async fn serve(core: Rc<Core>, mailbox: &flume::Receiver<Message>) {
     let mut listeners = HashMap::new();
     let mut next_sweep = clock::now() + SWEEP_INTERVAL;
+    let mut next_flush = clock::now() + core.observer.flush_every;
     loop {
-        match race(mailbox.recv_async(), timer::sleep_until(next_sweep)).await {
+        match race(mailbox.recv_async(), timer::sleep_until(next_sweep.min(next_flush))).await {
             First::Left(Ok(Message::Update(update))) => apply(&core, update, &mut listeners),
             // Without a supervisor there is nobody left to serve for.
             First::Left(Ok(Message::Drain) | Err(_)) => break,
             First::Right(()) => {
-                core.pool.sweep(clock::now());
-                core.metrics().pool_idle.set(core.pool.idle() as u64);
-                next_sweep = clock::now() + SWEEP_INTERVAL;
+                let now = clock::now();
+                if now >= next_sweep {
+                    core.pool.sweep(now);
+                    core.metrics().pool_idle.set(core.pool.idle() as u64);
+                    next_sweep = now + SWEEP_INTERVAL;
+                }
+                if now >= next_flush {
+                    core.observer.flush(core.metrics());
+                    next_flush = now + core.observer.flush_every;
+                }
             }
         }
     }
     drain(&core, listeners).await;
+    core.observer.flush(core.metrics());
 }
 
 /// Opens what the plan adds when it is in place, and closes what it drops: no open port is without a plan.

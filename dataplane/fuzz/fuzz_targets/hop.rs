@@ -50,7 +50,7 @@ fn check_request(head: &RequestHead) {
 fn request(head: &RequestHead, attempt: Option<u32>) -> String {
     let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut out = BytesMut::new();
-    write_request(head, &RequestHop { peer, scheme: "http", attempt, edits: &[] }, &mut out);
+    write_request(head, &RequestHop { peer, scheme: "http", attempt, trace: None, edits: &[] }, &mut out);
     String::from_utf8_lossy(&out).replace('\u{fffd}', "?")
 }
 

@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use rebound_api::config::retry::Retry;
 use rebound_api::config::route::{Backend, HeaderEdits, Rule};
+use rebound_api::name::ObjectKey;
 
 use super::h1::request::RequestHead;
 use crate::retry::attempts::{Deadline, DeadlineSource};
 use crate::snapshot::plan::{Plan, Target};
+use crate::telemetry::passage::Place;
 
 /// Body bytes kept for replay where no policy says how many: enough for the one free repetition.
 const REPLAY_DEFAULT_BYTES: u32 = 64 * 1024;
@@ -15,6 +17,8 @@ const REPLAY_DEFAULT_BYTES: u32 = 64 * 1024;
 /// What a request matched.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Destination<'p> {
+    /// The HTTPRoute.
+    pub(super) route: &'p ObjectKey,
     /// The rule.
     pub(super) rule: &'p Rule,
     /// The one of its backends that was drawn.
@@ -28,11 +32,12 @@ pub(super) struct Destination<'p> {
 impl<'p> Destination<'p> {
     /// Finds the rule and draws one of its backends; or the status that says why there is none.
     pub(super) fn find(plan: &'p Plan, port: u16, head: &RequestHead) -> Result<Self, u16> {
-        let rule = plan.rule(plan.router.find(port, head.host(), head).ok_or(404_u16)?);
+        let found = plan.router.find(port, head.host(), head).ok_or(404_u16)?;
+        let (route, rule) = (&plan.route(found).name, plan.rule(found));
         let backend = draw(&rule.backends).ok_or(500_u16)?;
         let target = plan.target(backend.cluster.ok_or(500_u16)?);
         let rules = backend.retry.as_deref().or(target.cluster.retry.as_ref());
-        Ok(Self { rule, backend, target, rules })
+        Ok(Self { route, rule, backend, target, rules })
     }
 
     /// The end of all attempts of a request that began at `started`: the nearer one of the route's timeout and the
@@ -67,6 +72,12 @@ impl<'p> Destination<'p> {
     pub(super) fn replay_max_bytes(found: Option<&Self>) -> usize {
         let rules = found.and_then(|destination| destination.rules);
         rules.map_or(REPLAY_DEFAULT_BYTES, |rules| rules.replay_max_bytes) as usize
+    }
+
+    /// The same for those who tell of the request.
+    pub(super) fn place(&self) -> Place<'p> {
+        let policy = self.rules.map(|rules| &rules.origin);
+        Place { route: self.route, rule: self.rule, service: &self.target.cluster.service, policy }
     }
 
     /// Changes to the request, in their order.

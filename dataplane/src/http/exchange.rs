@@ -16,9 +16,12 @@ use crate::clock;
 use crate::io::stream::{Stream, WriteHalf};
 use crate::io::timer::timeout_at;
 use crate::retry::attempts::Upstream;
-use crate::retry::decide::Replay;
+use crate::retry::decide::{Ended, Replay};
 use crate::retry::outcome::{Failure, Outcome};
 use crate::route::matcher::RequestView;
+use crate::telemetry::metrics::service::ServiceCounters;
+use crate::telemetry::record::{Attempt, Pause, Record};
+use crate::telemetry::trace::Outgoing;
 use crate::upstream::balance::choose;
 use crate::upstream::call::{Answer, Called, Request, call};
 use crate::upstream::pool::{Connection, Endpoint};
@@ -38,11 +41,10 @@ pub(super) struct Exchange<'a> {
     destination: Destination<'a>,
     /// None: it is lost, and the client's connection with it.
     body: Option<RequestBody>,
-    /// Where it has been.
-    tried: Vec<SocketAddr>,
+    /// What has happened to it, and so where it has been.
+    record: &'a mut Record,
     /// No pooled connection for the next attempt: the last one was dead.
     fresh: bool,
-    attempt_started: Instant,
     /// An answer for the case that no better one comes.
     aside: Option<Pending>,
 }
@@ -61,15 +63,14 @@ impl Upstream for Exchange<'_> {
 
     async fn attempt(&mut self, number: u32, deadline: Option<Instant>) -> Outcome<Response> {
         let started = clock::now();
-        self.attempt_started = started;
         let Some(endpoint) = self.choose(number) else {
             return Outcome::Failed(Failure::NoEndpoint);
         };
-        self.core.metrics().attempts.add(1);
-        self.tried.push(endpoint.address);
+        self.counters().attempts.add(1);
+        let trace = self.record.begin_attempt(endpoint.address, started, || fastrand::u64(..));
         let own_limit = self.destination.attempt_limit().map(|limit| started + limit);
         let limit = [own_limit, deadline].into_iter().flatten().min();
-        let sent = self.send(&endpoint, number, started, limit).await;
+        let sent = self.send(&endpoint, Sent { number, trace, started, limit }).await;
         self.fresh = matches!(sent, Err(Failure::Stale | Failure::ResetBeforeRequest));
         match sent {
             Ok(answer) => Outcome::Response {
@@ -84,6 +85,15 @@ impl Upstream for Exchange<'_> {
     fn replay(&self) -> Replay {
         // A body that is still with an upload belongs to an answer that is final.
         self.body.as_ref().map_or(Replay::BodyTooLarge, RequestBody::replay)
+    }
+
+    fn ended(&mut self, ended: Ended, at: Instant) {
+        self.record.end_attempt(ended, at);
+    }
+
+    fn scheduled(&mut self, ended: Ended, pause: Pause) {
+        self.record.pause(pause);
+        self.counters().count_retry(ended);
     }
 
     fn discard(&mut self, _status: u16, response: Response) {
@@ -108,28 +118,32 @@ impl<'a> Exchange<'a> {
         head: &'a RequestHead,
         destination: Destination<'a>,
         body: RequestBody,
+        record: &'a mut Record,
     ) -> Self {
-        Self {
-            core,
-            peer,
-            client,
-            head,
-            destination,
-            body: Some(body),
-            tried: Vec::new(),
-            fresh: false,
-            attempt_started: clock::now(),
-            aside: None,
-        }
+        Self { core, peer, client, head, destination, body: Some(body), record, fresh: false, aside: None }
     }
 
-    /// The body, unless it is lost or with an upload, and when the last attempt began.
-    pub(super) fn into_body(self) -> (Option<RequestBody>, Instant) {
-        (self.body, self.attempt_started)
+    /// The body, unless it is lost or with an upload.
+    pub(super) fn into_body(self) -> Option<RequestBody> {
+        self.body
     }
 }
 
+/// One attempt, as it is sent.
+struct Sent {
+    number: u32,
+    /// None: traces are off.
+    trace: Option<Outgoing>,
+    started: Instant,
+    limit: Option<Instant>,
+}
+
 impl Exchange<'_> {
+    /// What is counted for the Service port on this core.
+    fn counters(&self) -> &ServiceCounters {
+        self.core.counters_of(self.destination.target)
+    }
+
     /// A retry looks at today's endpoints: those that the request began with may be gone.
     fn choose(&self, number: u32) -> Option<Rc<Endpoint>> {
         let newest = self.core.plan().filter(|_| number > 1);
@@ -142,19 +156,15 @@ impl Exchange<'_> {
             (Some(_), None) => &[],
         };
         let avoid_tried = self.destination.rules.is_none_or(|rules| rules.avoid_tried);
-        let tried: &[SocketAddr] = if avoid_tried { &self.tried } else { &[] };
+        let attempts: &[Attempt] = if avoid_tried { &self.record.attempts } else { &[] };
+        let tried = |address: &SocketAddr| attempts.iter().any(|attempt| attempt.endpoint == *address);
         let load = |address| self.core.pool.load(address);
         choose(endpoints, tried, load, |n| fastrand::usize(..n))
             .map(|address| self.core.pool.endpoint(address))
     }
 
-    async fn send(
-        &mut self,
-        endpoint: &Rc<Endpoint>,
-        number: u32,
-        started: Instant,
-        limit: Option<Instant>,
-    ) -> Result<Answer, Failure> {
+    async fn send(&mut self, endpoint: &Rc<Endpoint>, sent: Sent) -> Result<Answer, Failure> {
+        let Sent { started, limit, .. } = sent;
         let pooled = if self.fresh { None } else { endpoint.checkout(started) };
         let reused = pooled.is_some();
         let connection = match pooled {
@@ -169,7 +179,7 @@ impl Exchange<'_> {
         };
         let request = Request {
             method: &self.head.method,
-            head: self.encode(number),
+            head: self.encode(&sent),
             body,
             expects_continue: self.head.expects_continue,
             limit,
@@ -194,13 +204,14 @@ impl Exchange<'_> {
         }
     }
 
-    fn encode(&self, number: u32) -> BytesMut {
+    fn encode(&self, sent: &Sent) -> BytesMut {
         let tells_attempt = self.destination.rules.is_some_and(|rules| rules.attempt_header_request);
         let edits = self.destination.request_edits();
         let hop = RequestHop {
             peer: self.peer,
             scheme: "http",
-            attempt: tells_attempt.then_some(number),
+            attempt: tells_attempt.then_some(sent.number),
+            trace: sent.trace,
             edits: &edits,
         };
         let mut out = BytesMut::new();

@@ -24,6 +24,7 @@ use super::h1::framing::BodyLength;
 use super::h1::request::RequestHead;
 use super::h1::response::ResponseHead;
 use super::h1::version::Version;
+use crate::telemetry::trace::Outgoing;
 
 /// The number of the attempt: 2 is the first retry. An incoming one is never passed on.
 pub const ATTEMPT_FIELD: &str = "x-rebound-attempt";
@@ -41,6 +42,8 @@ pub struct RequestHop<'a> {
     pub scheme: &'a str,
     /// The number for [`ATTEMPT_FIELD`]; none: no field.
     pub attempt: Option<u32>,
+    /// The attempt's place in its trace, in place of what the client sent; none: that is passed on as it is.
+    pub trace: Option<Outgoing>,
     /// Carried out one after the other.
     pub edits: &'a [&'a HeaderEdits],
 }
@@ -71,7 +74,11 @@ pub fn write_request(head: &RequestHead, hop: &RequestHop<'_>, out: &mut BytesMu
             Known::Host => put_field(name, head.authority_bytes(), out),
             Known::Expect => put_field(name, value, out),
             Known::Date | Known::Trailer | Known::Via => edits.put(name, value, out),
-            Known::Other if !nominated.contains(name) => edits.put(name, value, out),
+            Known::TraceParent if hop.trace.is_some() => {}
+            Known::TraceState if hop.trace.is_some_and(|trace| trace.begins) => {}
+            Known::Other | Known::TraceParent | Known::TraceState if !nominated.contains(name) => {
+                edits.put(name, value, out);
+            }
             Known::Other
             | Known::Attempt
             | Known::Connection
@@ -80,6 +87,8 @@ pub fn write_request(head: &RequestHead, hop: &RequestHop<'_>, out: &mut BytesMu
             | Known::KeepAlive
             | Known::ProxyConnection
             | Known::Te
+            | Known::TraceParent
+            | Known::TraceState
             | Known::TransferEncoding
             | Known::Upgrade
             | Known::XForwardedFor
@@ -88,6 +97,9 @@ pub fn write_request(head: &RequestHead, hop: &RequestHop<'_>, out: &mut BytesMu
         }
     }
     put_forwarded(head, hop, edits, out);
+    if let Some(trace) = hop.trace {
+        edits.put(b"traceparent", &trace.parent.to_text(), out);
+    }
     put_via(head.version, edits, out);
     edits.put_own(out);
     put_attempt(hop.attempt, out);

@@ -11,6 +11,7 @@ use super::body::{Broken, RequestBody};
 use super::connection::respond;
 use super::destination::Destination;
 use super::exchange::{Exchange, Response};
+use super::h1::Known;
 use super::h1::date::HttpDate;
 use super::h1::framing::BodyLength;
 use super::h1::method::Method;
@@ -27,6 +28,9 @@ use crate::io::timer::{sleep, timeout_at};
 use crate::retry::attempts::{Call, Finished, attempts};
 use crate::retry::decide::{Reason, Request};
 use crate::retry::outcome::{Failure, Outcome};
+use crate::telemetry::passage::Passage;
+use crate::telemetry::record::Record;
+use crate::telemetry::trace::TraceParent;
 use crate::worker::core::Core;
 
 /// When a waiting client is looked at for the first time.
@@ -68,20 +72,46 @@ impl Conversation {
         write: &mut WriteHalf,
     ) -> After {
         let plan = self.core.plan();
+        let mut record = self.core.observer.begin(clock::now(), self.parent(&head));
         let destination = match &plan {
             Some(plan) => Destination::find(plan, self.port, &head),
             None => Err(503),
         };
+        let place = destination.as_ref().ok().map(Destination::place);
+        let target = destination.as_ref().ok().map(|destination| destination.target);
         let kept = Destination::replay_max_bytes(destination.as_ref().ok());
         let mut body = RequestBody::new(&self.core, read, buffer, head.body, kept);
         body.take_arrived();
-        if let Some(Broken::Malformed(_)) = body.broken() {
-            return self.answer_locally(400, &head, Some(body), write).await;
+        let after = match destination {
+            _ if matches!(body.broken(), Some(Broken::Malformed(_))) => {
+                self.answer_locally(400, &head, Some(body), &mut record, write).await
+            }
+            Ok(destination) => self.forward(destination, &head, body, &mut record, write).await,
+            Err(status) => self.answer_locally(status, &head, Some(body), &mut record, write).await,
+        };
+        let passage = Passage {
+            record: &record,
+            head: &head,
+            client: self.peer.ip(),
+            port: self.port,
+            place,
+            ended: clock::now(),
+            ended_unix: clock::unix(),
+        };
+        let counters = target.map(|target| self.core.counters_of(target));
+        self.core.observer.end(&passage, self.core.metrics(), counters);
+        after
+    }
+
+    /// What the client says about its trace, if that is ours to go on with.
+    fn parent(&self, head: &RequestHead) -> Option<TraceParent> {
+        if !self.core.observer.traces() {
+            return None;
         }
-        match destination {
-            Ok(destination) => self.forward(destination, &head, body, write).await,
-            Err(status) => self.answer_locally(status, &head, Some(body), write).await,
-        }
+        let mut sent = head.fields.known().filter(|(known, ..)| *known == Known::TraceParent);
+        let (_, _, value) = sent.next()?;
+        // Of several it is not known which one is true.
+        sent.next().is_none().then(|| TraceParent::parse(value)).flatten()
     }
 
     async fn forward(
@@ -89,10 +119,11 @@ impl Conversation {
         destination: Destination<'_>,
         head: &RequestHead,
         body: RequestBody,
+        record: &mut Record,
         write: &mut WriteHalf,
     ) -> After {
-        let started = clock::now();
-        let mut exchange = Exchange::new(&self.core, self.peer.ip(), write, head, destination, body);
+        let started = record.started;
+        let mut exchange = Exchange::new(&self.core, self.peer.ip(), write, head, destination, body, record);
         let rules = destination.rules;
         let call = Call {
             request: facts(head),
@@ -100,33 +131,36 @@ impl Conversation {
             budget: destination.target.budget.as_deref(),
             deadline: destination.deadline(started),
         };
-        let metrics = self.core.metrics();
-        let making =
-            attempts(&call, &mut exchange, &CoreClock, fastrand::f64, |ended| metrics.count_retry(ended));
+        let making = attempts(&call, &mut exchange, &CoreClock, fastrand::f64);
         let finished = match race(making, gone(self.socket)).await {
             First::Left(finished) => finished,
             First::Right(()) => {
-                metrics.requests_gone.add(1);
+                record.reason = Some(Reason::ClientGone);
+                self.core.metrics().requests_gone.add(1);
                 return After::Abort;
             }
         };
         let Finished { outcome, reason, attempts } = finished;
+        let body = exchange.into_body();
+        record.reason = Some(reason);
         if reason != Reason::Success {
-            metrics.suppressed[reason.index()].add(1);
+            self.core.counters_of(destination.target).suppressed[reason.index()].add(1);
         }
-        let (body, attempt_started) = exchange.into_body();
         match outcome {
             Outcome::Response { response, .. } => {
                 // What was put aside belongs to an earlier attempt than the one whose limit may be over.
-                let attempt_started = matches!(response, Response::Live(_)).then_some(attempt_started);
+                let attempt_started = match response {
+                    Response::Live(_) => record.attempts.last().map(|attempt| attempt.started),
+                    Response::Kept(_) => None,
+                };
                 let passing = Passing {
                     limit: destination.response_limit(started, attempt_started),
                     attempt: rules.filter(|rules| rules.attempt_header_response).map(|_| attempts),
                     edits: &destination.response_edits(),
                 };
-                self.pass_on(response, head, body, passing, write).await
+                self.pass_on(response, head, body, passing, record, write).await
             }
-            Outcome::Failed(failure) => self.tell_failure(failure, head, body, write).await,
+            Outcome::Failed(failure) => self.tell_failure(failure, head, body, record, write).await,
         }
     }
 
@@ -136,6 +170,7 @@ impl Conversation {
         request: &RequestHead,
         body: Option<RequestBody>,
         passing: Passing<'_>,
+        record: &mut Record,
         write: &mut WriteHalf,
     ) -> After {
         let complete = body.as_ref().is_some_and(RequestBody::is_complete);
@@ -159,6 +194,7 @@ impl Conversation {
         let framing = write_response(head, &hop, &mut out);
         let close = hop.close || framing == BodyLength::UntilClose;
         self.core.metrics().count_request(head.status);
+        record.status = Some(head.status);
         let relaying = async {
             match response {
                 Response::Live(answer) => relay(write, *answer, out, framing).await,
@@ -191,6 +227,7 @@ impl Conversation {
         failure: Failure,
         head: &RequestHead,
         body: Option<RequestBody>,
+        record: &mut Record,
         write: &mut WriteHalf,
     ) -> After {
         let status = match (failure, body.as_ref().and_then(RequestBody::broken)) {
@@ -202,7 +239,7 @@ impl Conversation {
             }
             (failure, _) => failure.status(),
         };
-        self.answer_locally(status, head, body, write).await
+        self.answer_locally(status, head, body, record, write).await
     }
 
     async fn answer_locally(
@@ -210,11 +247,13 @@ impl Conversation {
         status: u16,
         head: &RequestHead,
         body: Option<RequestBody>,
+        record: &mut Record,
         write: &mut WriteHalf,
     ) -> After {
         let complete = body.as_ref().is_some_and(RequestBody::is_complete);
         let close = !complete || !head.keep_alive || self.core.is_draining();
         self.core.metrics().count_request(status);
+        record.status = Some(status);
         if respond(write, status, head.method == Method::Head, close).await {
             return after(close, body);
         }

@@ -13,6 +13,7 @@ use super::budget::Budget;
 use super::decide::{Decision, Ended, Progress, Reason, Replay, Request, decide};
 use super::outcome::{Failure, Outcome};
 use crate::clock::Clock;
+use crate::telemetry::record::{Pause, Source};
 
 /// What makes attempts. A response that is neither returned nor discarded never existed for the client.
 pub trait Upstream {
@@ -29,6 +30,12 @@ pub trait Upstream {
 
     /// Whether the request can be sent once more.
     fn replay(&self) -> Replay;
+
+    /// The attempt has ended like this, and when.
+    fn ended(&mut self, ended: Ended, at: Instant);
+
+    /// There will be another attempt after this wait, for which somebody asked.
+    fn scheduled(&mut self, ended: Ended, pause: Pause);
 
     /// Puts a response aside that the client will not get unless [`Upstream::recall`] asks for it.
     fn discard(&mut self, status: u16, response: Self::Response);
@@ -80,14 +87,13 @@ pub struct Finished<R> {
     pub attempts: u32,
 }
 
-/// Makes attempts until one is final. `spread` throws the dice for jitter, uniform in [0, 1); `on_retry` hears of
-/// each retry when it is scheduled. Bounded by `retries_max` plus one free repetition.
+/// Makes attempts until one is final. `spread` throws the dice for jitter, uniform in [0, 1). Bounded by `retries_max`
+/// plus one free repetition.
 pub async fn attempts<U: Upstream, C: Clock>(
     call: &Call<'_>,
     upstream: &mut U,
     clock: &C,
     mut spread: impl FnMut() -> f64,
-    mut on_retry: impl FnMut(Ended),
 ) -> Finished<U::Response> {
     let mut progress = Progress::default();
     let mut number = 1;
@@ -96,29 +102,31 @@ pub async fn attempts<U: Upstream, C: Clock>(
     }
     loop {
         let outcome = upstream.attempt(number, call.deadline.map(|deadline| deadline.at)).await;
-        let outcome = blame_deadline(call.deadline, clock.now(), outcome);
+        let ended_at = clock.now();
+        let outcome = blame_deadline(call.deadline, ended_at, outcome);
         let ended = outcome.ended();
-        let wait = match decide(call.rules, &call.request, progress, ended, upstream.replay()) {
+        upstream.ended(ended, ended_at);
+        let pause = match decide(call.rules, &call.request, progress, ended, upstream.replay()) {
             Decision::Finish(reason) => return finish(call, upstream, outcome, reason, number).await,
             Decision::RetryFree => {
                 progress.transparent_used = true;
-                Duration::ZERO
+                Pause { delay: Duration::ZERO, source: Source::Immediate }
             }
             Decision::Retry => {
                 progress.retries_done += 1;
                 match schedule(call, progress.retries_done, clock.now(), &mut spread) {
-                    Ok(wait) => wait,
+                    Ok(delay) => Pause { delay, source: Source::Backoff },
                     Err(reason) => return finish(call, upstream, outcome, reason, number).await,
                 }
             }
         };
         // The wait begins with the end of the attempt: throwing its response away must not add to it.
-        let until = clock.now() + wait;
+        let until = clock.now() + pause.delay;
         if let Outcome::Response { status, response, .. } = outcome {
             upstream.discard(status, response);
         }
-        on_retry(ended);
-        if !wait.is_zero() {
+        upstream.scheduled(ended, pause);
+        if !pause.delay.is_zero() {
             clock.sleep_until(until).await;
         }
         number += 1;

@@ -66,6 +66,15 @@ impl Budget {
             || self.paid_by_floor.pay(since, u64::from(self.rules.floor_count))
     }
 
+    /// Retries that could be paid for now.
+    pub fn available(&self, now: Instant) -> u64 {
+        let since = self.since(now);
+        let share = u64::from(self.rules.percent) * self.requests.sum_inside(since) / 100;
+        let floor = u64::from(self.rules.floor_count);
+        share.saturating_sub(self.paid_by_share.sum_touching(since))
+            + floor.saturating_sub(self.paid_by_floor.sum_touching(since))
+    }
+
     fn since(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.start)
     }
@@ -88,8 +97,7 @@ impl Window {
         }
         let slot = self.slot(since);
         self.add(since);
-        // The oldest slot is partly outside of the window; counting it whole errs on the safe side.
-        if self.sum(slot + 1 - RING as u64, slot) <= max {
+        if self.sum_touching(since) <= max {
             return true;
         }
         self.change(slot, |count| count.saturating_sub(1));
@@ -100,6 +108,12 @@ impl Window {
     fn sum_inside(&self, since: Duration) -> u64 {
         let slot = self.slot(since);
         self.sum(slot + 1 - SLOTS, slot)
+    }
+
+    /// What lies inside the window at least in part: counting the oldest slot whole errs on the safe side.
+    fn sum_touching(&self, since: Duration) -> u64 {
+        let slot = self.slot(since);
+        self.sum(slot + 1 - RING as u64, slot)
     }
 
     fn sum(&self, first: u64, last: u64) -> u64 {
@@ -149,7 +163,9 @@ mod tests {
         let start = clock::now();
         let budget = Budget::new(rules(20, 10), start);
         (0..100).for_each(|_| budget.deposit(start));
+        assert_eq!(budget.available(start), 20 + 10);
         assert_eq!(withdraw_all(&budget, start), 20 + 10);
+        assert_eq!(budget.available(start), 0);
     }
 
     #[test]

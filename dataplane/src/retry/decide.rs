@@ -122,6 +122,23 @@ impl Reason {
         self as usize
     }
 
+    /// Whether a failure was not retried although it was one that could have been.
+    pub fn is_refusal(self) -> bool {
+        match self {
+            Self::Success | Self::StatusNotListed | Self::ClientGone | Self::Disabled => false,
+            Self::MethodUnsafe
+            | Self::BodyTooLarge
+            | Self::Committed
+            | Self::Budget
+            | Self::Deadline
+            | Self::Exhausted
+            | Self::Memory
+            | Self::Nested
+            | Self::DryRun
+            | Self::NoEndpoint => true,
+        }
+    }
+
     /// The name in metrics, spans and logs.
     pub fn name(self) -> &'static str {
         match self {

@@ -15,6 +15,7 @@ use rebound_api::name::{Generation, ObjectKey, ServicePort};
 
 use crate::retry::budget::Budget;
 use crate::route::router::{BadPattern, Router, RuleId};
+use crate::telemetry::metrics::service::ServiceMetrics;
 
 /// Everything that a core needs to serve one Gateway.
 #[derive(Debug)]
@@ -37,21 +38,47 @@ pub struct Target {
     pub cluster: Cluster,
     /// Lives on from plan to plan: a reload must not refill it.
     pub budget: Option<Arc<Budget>>,
+    /// Its numbers, which live on as well.
+    pub metrics: Arc<ServiceMetrics>,
 }
 
 impl Plan {
-    /// Compiles a checked snapshot. Budgets whose terms have not changed are taken over from `previous`.
-    pub fn compile(snapshot: Snapshot, previous: Option<&Self>, now: Instant) -> Result<Self, BadPattern> {
+    /// Compiles a checked snapshot for so many cores. Numbers, and budgets whose terms have not changed, are taken over
+    /// from `previous`.
+    pub fn compile(
+        snapshot: Snapshot,
+        previous: Option<&Self>,
+        now: Instant,
+        cores: usize,
+    ) -> Result<Self, BadPattern> {
         let router = Router::compile(&snapshot)?;
         let Snapshot { generation, gateway, listeners: _, routes, clusters } = snapshot;
         let target = |cluster: Cluster| {
-            let budget = budget_of(&cluster, previous, now);
-            Target { cluster, budget }
+            let known = previous.and_then(|plan| plan.target_of(&cluster.service));
+            let metrics = known.map(|target| target.metrics.clone());
+            let metrics = metrics.unwrap_or_else(|| Arc::new(ServiceMetrics::new(cores)));
+            let budget = budget_of(&cluster, known, now);
+            Target { cluster, budget, metrics }
         };
         let targets: Vec<_> = clusters.into_iter().map(target).collect();
         let key = |(index, target): (usize, &Target)| (target.cluster.service.clone(), index);
         let by_service = targets.iter().enumerate().map(key).collect();
         Ok(Self { generation, gateway, router, routes, targets, by_service })
+    }
+
+    /// The HTTPRoute of a rule that the router found.
+    pub fn route(&self, id: RuleId) -> &Route {
+        &self.routes[id.route as usize]
+    }
+
+    /// All routes, in the order of the snapshot.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// All Service ports, in the order of the snapshot.
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
     }
 
     /// The rule that the router found.
@@ -75,8 +102,8 @@ impl Plan {
     }
 }
 
-fn budget_of(cluster: &Cluster, previous: Option<&Plan>, now: Instant) -> Option<Arc<Budget>> {
+fn budget_of(cluster: &Cluster, known: Option<&Target>, now: Instant) -> Option<Arc<Budget>> {
     let rules = cluster.budget?;
-    let kept = previous.and_then(|plan| plan.target_of(&cluster.service)?.budget.clone());
+    let kept = known.and_then(|target| target.budget.clone());
     Some(kept.filter(|budget| *budget.rules() == rules).unwrap_or_else(|| Arc::new(Budget::new(rules, now))))
 }

@@ -53,7 +53,7 @@ impl Publisher {
 
     /// The plan of a snapshot. It goes on with the budgets of the plan in use.
     pub fn compile(&self, snapshot: Snapshot) -> Result<Arc<Plan>, BadPattern> {
-        Plan::compile(snapshot, self.plan.as_deref(), clock::now()).map(Arc::new)
+        Plan::compile(snapshot, self.plan.as_deref(), clock::now(), self.cores.len()).map(Arc::new)
     }
 
     /// Gives a plan to every core. Returns the addresses that are new.

@@ -6,7 +6,13 @@ use super::*;
 
 /// Panics when it has a message, but for the order to end.
 #[expect(clippy::needless_pass_by_value, reason = "the type says so")]
-fn fragile(_: usize, _: Choice, metrics: Arc<Metrics>, mailbox: &flume::Receiver<Message>) -> io::Result<()> {
+fn fragile(
+    _: usize,
+    _: Choice,
+    metrics: Arc<Metrics>,
+    _: &Reporting,
+    mailbox: &flume::Receiver<Message>,
+) -> io::Result<()> {
     metrics.cores[0].requests_gone.add(1);
     match mailbox.recv() {
         Ok(Message::Drain) | Err(_) => Ok(()),
@@ -15,7 +21,13 @@ fn fragile(_: usize, _: Choice, metrics: Arc<Metrics>, mailbox: &flume::Receiver
 }
 
 /// Takes up nothing that it is given.
-fn idle(_: usize, _: Choice, _: Arc<Metrics>, mailbox: &flume::Receiver<Message>) -> io::Result<()> {
+fn idle(
+    _: usize,
+    _: Choice,
+    _: Arc<Metrics>,
+    _: &Reporting,
+    mailbox: &flume::Receiver<Message>,
+) -> io::Result<()> {
     while let Ok(Message::Update(_)) = mailbox.recv() {}
     Ok(())
 }
@@ -27,8 +39,10 @@ fn supervisor(run_core: RunCore, cores: usize) -> (Supervisor, flume::Receiver<E
         run_core,
         metrics: Arc::new(Metrics::new(cores)),
         health: Arc::default(),
+        reporting: Reporting::off(),
         publisher: Publisher::new(cli.bind, cores),
         blocked: None,
+        announcements: flume::unbounded().0,
         cli,
         events,
         cores: Vec::new(),

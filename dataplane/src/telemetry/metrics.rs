@@ -1,11 +1,18 @@
 //! Numbers of one core, written by that core alone and read by the admin thread.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+pub mod durations;
+pub mod histogram;
+mod number;
+pub mod service;
 
 use rebound_api::name::Generation;
 
+pub use self::number::Number;
+
+use self::durations::Durations;
+use self::histogram::{ATTEMPT_BOUNDS, DELAY_BOUNDS, Histogram};
 use crate::io::driver::Driver;
-use crate::retry::decide::{Ended, Reason};
+use crate::retry::decide::Ended;
 use crate::retry::outcome::Failure;
 
 /// Status classes 1xx to 5xx.
@@ -22,10 +29,18 @@ pub struct Metrics {
     pub reloads_bad: Number,
     /// Cores that had to be started anew.
     pub core_restarts: Number,
+    /// Spans that the collector took.
+    pub spans_exported: Number,
+    /// Spans that it did not take.
+    pub spans_failed: Number,
+    /// Lines of the access log that were written.
+    pub lines_written: Number,
+    /// Lines that could not be written.
+    pub lines_failed: Number,
 }
 
 /// The numbers of one core.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CoreMetrics {
     /// The generation that the core serves; zero: none yet.
     pub generation: Number,
@@ -35,12 +50,14 @@ pub struct CoreMetrics {
     pub requests: [Number; CLASSES],
     /// Requests that ended without an answer because the client had gone.
     pub requests_gone: Number,
-    /// Attempts, first ones included.
-    pub attempts: Number,
-    /// Retries scheduled, by [`Cause`].
-    pub retries: [Number; Cause::ALL.len()],
-    /// Requests that failed and were not retried any further, by [`Reason`].
-    pub suppressed: [Number; Reason::ALL.len()],
+    /// Requests by method and what the client got.
+    pub server_durations: Durations,
+    /// Attempts by method and what the backend gave.
+    pub client_durations: Durations,
+    /// Attempts that requests took.
+    pub attempts_per_request: Histogram<5>,
+    /// Waits between attempts, in microseconds.
+    pub delays: Histogram<10>,
     /// Client connections that are open.
     pub client_connections: Number,
     /// Client connections accepted.
@@ -55,11 +72,11 @@ pub struct CoreMetrics {
     pub aside_bytes: Number,
     /// Connections that ended in a panic of ours.
     pub panics: Number,
+    /// Spans that were thrown away because the exporter did not keep up.
+    pub spans_dropped: Number,
+    /// Lines of the access log that were thrown away because their writer did not keep up.
+    pub lines_dropped: Number,
 }
-
-/// A number with one writer at a time and any number of readers.
-#[derive(Debug, Default)]
-pub struct Number(AtomicU64);
 
 /// Why a retry was scheduled: metric labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +105,10 @@ impl Metrics {
             reloads_good: Number::default(),
             reloads_bad: Number::default(),
             core_restarts: Number::default(),
+            spans_exported: Number::default(),
+            spans_failed: Number::default(),
+            lines_written: Number::default(),
+            lines_failed: Number::default(),
         }
     }
 
@@ -109,6 +130,30 @@ impl Metrics {
     }
 }
 
+impl Default for CoreMetrics {
+    fn default() -> Self {
+        Self {
+            generation: Number::default(),
+            driver: Number::default(),
+            requests: Default::default(),
+            requests_gone: Number::default(),
+            server_durations: Durations::default(),
+            client_durations: Durations::default(),
+            attempts_per_request: Histogram::new(&ATTEMPT_BOUNDS),
+            delays: Histogram::new(&DELAY_BOUNDS),
+            client_connections: Number::default(),
+            client_accepted: Number::default(),
+            upstream_connected: Number::default(),
+            pool_idle: Number::default(),
+            replay_bytes: Number::default(),
+            aside_bytes: Number::default(),
+            panics: Number::default(),
+            spans_dropped: Number::default(),
+            lines_dropped: Number::default(),
+        }
+    }
+}
+
 impl CoreMetrics {
     /// Tells what the core runs on.
     pub fn set_driver(&self, driver: Driver) {
@@ -126,35 +171,6 @@ impl CoreMetrics {
         if let Some(number) = self.requests.get(usize::from(status / 100).wrapping_sub(1)) {
             number.add(1);
         }
-    }
-
-    /// Counts a retry.
-    pub fn count_retry(&self, ended: Ended) {
-        if let Some(cause) = Cause::of(ended) {
-            self.retries[cause as usize].add(1);
-        }
-    }
-}
-
-impl Number {
-    /// The value.
-    pub fn load(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Overwrites the value.
-    pub fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
-    /// Adds without the cost of an atomic addition: there is one writer.
-    pub fn add(&self, count: u64) {
-        self.set(self.load().wrapping_add(count));
-    }
-
-    /// Takes away what was added.
-    pub fn sub(&self, count: u64) {
-        self.set(self.load().saturating_sub(count));
     }
 }
 
@@ -183,7 +199,8 @@ impl Cause {
         }
     }
 
-    fn of(ended: Ended) -> Option<Self> {
+    /// The cause of a retry after this end of an attempt; none: nothing is retried after it.
+    pub fn of(ended: Ended) -> Option<Self> {
         match ended {
             Ended::Status { .. } => Some(Self::Status),
             Ended::Failed(failure) => match failure {

@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use crate::io::driver::Driver;
 use crate::io::socket::Socket;
-use crate::snapshot::plan::Plan;
+use crate::snapshot::plan::{Plan, Target};
+use crate::telemetry::metrics::service::ServiceCounters;
 use crate::telemetry::metrics::{CoreMetrics, Metrics};
+use crate::telemetry::observer::Observer;
 use crate::upstream::pool::Pool;
 
 /// One core.
@@ -20,6 +22,8 @@ pub struct Core {
     pub driver: Driver,
     /// Its endpoints and idle connections.
     pub pool: Pool,
+    /// Who tells of its requests.
+    pub observer: Observer,
     index: usize,
     metrics: Arc<Metrics>,
     plan: RefCell<Option<Rc<CorePlan>>>,
@@ -50,11 +54,12 @@ pub struct Membership {
 
 impl Core {
     /// A core without a plan.
-    pub fn new(index: usize, driver: Driver, metrics: Arc<Metrics>) -> Self {
+    pub fn new(index: usize, driver: Driver, metrics: Arc<Metrics>, observer: Observer) -> Self {
         Self {
             driver,
             pool: Pool::default(),
             index,
+            observer,
             metrics,
             plan: RefCell::default(),
             draining: Cell::new(false),
@@ -66,6 +71,11 @@ impl Core {
     /// This core's numbers.
     pub fn metrics(&self) -> &CoreMetrics {
         &self.metrics.cores[self.index]
+    }
+
+    /// This core's numbers of a Service port.
+    pub fn counters_of<'t>(&self, target: &'t Target) -> &'t ServiceCounters {
+        target.metrics.of_core(self.index)
     }
 
     /// The numbers of all cores: what is bounded for the whole process is read there.

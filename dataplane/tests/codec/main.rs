@@ -37,6 +37,7 @@ fn a_plain_request_is_passed_on() {
         peer: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)),
         scheme: "http",
         attempt: Some(2),
+        trace: None,
         edits: &[],
     };
     let mut out = BytesMut::new();

@@ -45,11 +45,15 @@ pub struct Options {
     pub files_max: Option<u32>,
     /// What `--driver` says; none: nothing.
     pub driver: Option<&'static str>,
+    /// Whether there is an access log: see [`TestEnv::access_log`].
+    pub access_log: bool,
+    /// Further flags.
+    pub flags: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { workers: 1, files_max: None, driver: None }
+        Self { workers: 1, files_max: None, driver: None, access_log: false, flags: vec![] }
     }
 }
 
@@ -165,11 +169,20 @@ impl TestEnv {
         serde_json::from_slice(&self.admin("/generation").body).unwrap()
     }
 
-    /// The value of a metric; the name includes its labels.
+    /// The value of a metric whose labels include those behind the name, added up over all others. Numbers of Service
+    /// ports that are zero have no sample, but their family has a type.
     pub fn metric(&self, name: &str) -> u64 {
         let page = String::from_utf8(self.admin("/metrics").body).unwrap();
-        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {name} in:\n{page}")).parse().unwrap()
+        let (family, labels) = name.split_once('{').unwrap_or((name, ""));
+        let labels: Vec<_> = labels.trim_end_matches('}').split(',').collect();
+        assert!(page.contains(&format!("# TYPE {family} ")), "no {family} in:\n{page}");
+        let value = |line: &str| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let of = series.strip_prefix(family)?;
+            let wanted = of.is_empty() || of.starts_with('{');
+            (wanted && labels.iter().all(|label| of.contains(label))).then(|| value.parse::<u64>().unwrap())
+        };
+        page.lines().filter_map(value).sum()
     }
 
     pub fn await_metric(&self, name: &str, wanted: u64) {
@@ -189,6 +202,13 @@ impl TestEnv {
 
     pub fn await_generation(&self, wanted: u64) {
         await_that("the generation is active", || self.generation()["generation"] == wanted);
+    }
+
+    /// The lines of the access log, as soon as there are so many.
+    pub fn access_log(&self, count: usize) -> Vec<serde_json::Value> {
+        let read = || std::fs::read_to_string(self.directory.path().join("access.log")).unwrap_or_default();
+        await_that("the access log has its lines", || read().lines().count() >= count);
+        read().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     pub fn signal(&self, signal: nix::sys::signal::Signal) {
@@ -222,6 +242,10 @@ fn command(directory: &Path, bind: IpAddr, options: &Options) -> Command {
     command.args(["--admin", "127.0.0.1:0", "--bind", &bind.to_string()]);
     command.args(["--workers", &options.workers.to_string(), "--log", "error"]);
     options.driver.map(|driver| command.args(["--driver", driver]));
+    if options.access_log {
+        command.args(["--access-log", "json", "--access-log-file"]).arg(directory.join("access.log"));
+    }
+    command.args(&options.flags).env("OTEL_BSP_SCHEDULE_DELAY", "10");
     command.stdout(Stdio::piped());
     command
 }

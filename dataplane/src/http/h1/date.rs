@@ -45,7 +45,7 @@ fn two_digits(number: u64) -> [u8; 2] {
 ///
 /// Counts from 1 March of the year 0, so that the day which some years have is the last of the year; an era is the 400
 /// years after which the Gregorian calendar repeats.
-fn civil(days: u64) -> (u64, u64, u64) {
+pub(crate) fn civil(days: u64) -> (u64, u64, u64) {
     const DAYS_OF_ERA: u64 = 146_097;
     const DAYS_FROM_MARCH_0_TO_1970: u64 = 719_468;
     let days = days + DAYS_FROM_MARCH_0_TO_1970;

@@ -15,6 +15,8 @@ pub(in crate::http) enum Known {
     Other,
     ProxyConnection,
     Te,
+    TraceParent,
+    TraceState,
     Trailer,
     TransferEncoding,
     Upgrade,
@@ -37,6 +39,8 @@ impl Known {
             (7, b't') => &[(b"trailer", Self::Trailer)],
             (7, b'u') => &[(b"upgrade", Self::Upgrade)],
             (10, b'c') => &[(b"connection", Self::Connection)],
+            (10, b't') => &[(b"tracestate", Self::TraceState)],
+            (11, b't') => &[(b"traceparent", Self::TraceParent)],
             (10, b'k') => &[(b"keep-alive", Self::KeepAlive)],
             (14, b'c') => &[(b"content-length", Self::ContentLength)],
             (15, b'x') => &[(b"x-forwarded-for", Self::XForwardedFor)],
@@ -72,6 +76,8 @@ impl Known {
             | Self::Expect
             | Self::Host
             | Self::Other
+            | Self::TraceParent
+            | Self::TraceState
             | Self::Trailer
             | Self::Via
             | Self::XForwardedFor
@@ -83,7 +89,7 @@ impl Known {
     /// Whether a trailer section may hold the field: not if it frames, routes or belongs to the hop (RFC 9110
     /// section 6.5.1), nor if this proxy vouches for it in heads.
     pub(super) fn is_trailer(self) -> bool {
-        matches!(self, Self::Other | Self::Date | Self::Via)
+        matches!(self, Self::Other | Self::Date | Self::TraceParent | Self::TraceState | Self::Via)
     }
 }
 
@@ -108,6 +114,8 @@ mod tests {
             ("Keep-Alive", Known::KeepAlive),
             ("Proxy-Connection", Known::ProxyConnection),
             ("TE", Known::Te),
+            ("TraceParent", Known::TraceParent),
+            ("tracestate", Known::TraceState),
             ("Trailer", Known::Trailer),
             ("Transfer-Encoding", Known::TransferEncoding),
             ("Upgrade", Known::Upgrade),

@@ -20,6 +20,14 @@ impl Version {
         }
     }
 
+    /// The name as a status line has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+        }
+    }
+
     pub(super) fn from_minor(minor: u8) -> Self {
         if minor == 0 { Self::Http10 } else { Self::Http11 }
     }
@@ -27,6 +35,6 @@ impl Version {
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HTTP/{}", self.number())
+        f.write_str(self.name())
     }
 }

@@ -31,7 +31,7 @@ fn answer(input: &str, method: &Method) -> ResponseHead {
 fn sent_with(head: &RequestHead, attempt: Option<u32>, edits: &[&HeaderEdits]) -> Vec<String> {
     let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
     let mut out = BytesMut::new();
-    write_request(head, &RequestHop { peer, scheme: "http", attempt, edits }, &mut out);
+    write_request(head, &RequestHop { peer, scheme: "http", attempt, trace: None, edits }, &mut out);
     lines(&out)
 }
 
@@ -204,7 +204,13 @@ fn what_the_client_claims_about_its_connection_is_replaced() {
 
 #[test]
 fn an_ipv6_address_is_written_without_brackets() {
-    let hop = RequestHop { peer: "2001:DB8::1".parse().unwrap(), scheme: "http", attempt: None, edits: &[] };
+    let hop = RequestHop {
+        peer: "2001:DB8::1".parse().unwrap(),
+        scheme: "http",
+        attempt: None,
+        trace: None,
+        edits: &[],
+    };
     let mut out = BytesMut::new();
     write_request(&request("A: b"), &hop, &mut out);
     assert_eq!(lines(&out)[3], "x-forwarded-for: 2001:db8::1");
@@ -226,8 +232,13 @@ fn underscores_are_no_disguise() {
 
 #[test]
 fn a_mapped_address_is_written_as_ipv4() {
-    let hop =
-        RequestHop { peer: "::ffff:192.0.2.7".parse().unwrap(), scheme: "https", attempt: None, edits: &[] };
+    let hop = RequestHop {
+        peer: "::ffff:192.0.2.7".parse().unwrap(),
+        scheme: "https",
+        attempt: None,
+        trace: None,
+        edits: &[],
+    };
     let mut out = BytesMut::new();
     write_request(&request("A: b"), &hop, &mut out);
     assert_eq!(lines(&out)[3..5], ["x-forwarded-for: 192.0.2.7", "x-forwarded-proto: https"]);

@@ -1,6 +1,6 @@
 //! The attempt loop against a backend and a clock that exist only here: no runtime, no waiting.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -28,6 +28,10 @@ struct Fake {
     steps: RefCell<VecDeque<Step>>,
     /// When each attempt began, since the start.
     began: RefCell<Vec<Duration>>,
+    /// The retries that were announced.
+    scheduled: RefCell<Vec<(Ended, Pause)>>,
+    /// Asked for one more payment whenever a retry is announced; it must refuse.
+    spent: OnceCell<Budget>,
     kept: Cell<Option<(u16, u32)>>,
     discarding_takes: Cell<Duration>,
 }
@@ -58,6 +62,8 @@ impl Fake {
             now: Cell::new(start),
             steps: RefCell::new(steps.into_iter().collect()),
             began: RefCell::default(),
+            scheduled: RefCell::default(),
+            spent: OnceCell::new(),
             kept: Cell::new(None),
             discarding_takes: Cell::new(Duration::ZERO),
         }
@@ -110,6 +116,14 @@ impl Upstream for &Fake {
         Replay::Possible
     }
 
+    fn ended(&mut self, _: Ended, _: Instant) {}
+
+    fn scheduled(&mut self, ended: Ended, pause: Pause) {
+        self.scheduled.borrow_mut().push((ended, pause));
+        let affords = self.spent.get().is_some_and(|budget| budget.withdraw(self.now.get()));
+        assert!(!affords, "a second request could still be scheduled");
+    }
+
     fn discard(&mut self, status: u16, response: u32) {
         self.pass(self.discarding_takes.get());
         self.kept.set(Some((status, response)));
@@ -160,7 +174,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 fn run(call: &Call<'_>, fake: &Fake) -> Finished<u32> {
-    block_on(attempts(call, &mut &*fake, fake, || 0.5, |_| {}))
+    block_on(attempts(call, &mut &*fake, fake, || 0.5))
 }
 
 /// What the client gets: a status and the attempt that it comes from, or a failure.
@@ -375,16 +389,12 @@ fn s52_every_retry_of_a_request_is_paid_for() {
 #[test]
 fn s54_a_retry_is_paid_for_before_its_wait() {
     let fake = Fake::new([answers(503), answers(200)]);
-    let budget = Budget::new(floor(1), fake.start);
+    let budget = fake.spent.get_or_init(|| Budget::new(floor(1), fake.start));
     let rules = rules(5);
-    let call = Call { budget: Some(&budget), ..call(GET, Some(&rules)) };
-    let mut scheduled = 0;
-    let on_retry = |_| {
-        scheduled += 1;
-        assert!(!budget.withdraw(fake.now()), "a second request could still be scheduled");
-    };
-    block_on(attempts(&call, &mut &fake, &fake, || 0.5, on_retry));
-    assert_eq!(scheduled, 1);
+    run(&Call { budget: Some(budget), ..call(GET, Some(&rules)) }, &fake);
+    let waited = Pause { delay: ms(100), source: Source::Backoff };
+    let ended = Ended::Status { code: 503, request_sent: true };
+    assert_eq!(*fake.scheduled.borrow(), [(ended, waited)]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn compile(clusters: Vec<Cluster>, previous: Option<&Plan>, now: Instant) -> Pla
     let gateway = "ns/gateway".parse().unwrap();
     let snapshot =
         Snapshot { generation: Generation(1), gateway, listeners: vec![], routes: vec![], clusters };
-    Plan::compile(snapshot, previous, now).unwrap()
+    Plan::compile(snapshot, previous, now, 1).unwrap()
 }
 
 /// Retries that can still be afforded.

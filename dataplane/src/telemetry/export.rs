@@ -1,0 +1,228 @@
+//! The thread that sends spans to the collector: OTLP over HTTP, in batches.
+//!
+//! Cores have encoded the spans already; a batch is what has arrived, with the resource in front of it. A collector that
+//! is slow or gone costs spans and nothing else: while one batch is being tried, the next ones wait in a queue of fixed
+//! size whose overflow the cores count.
+
+use std::fs;
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+use super::metrics::Metrics;
+use super::outbox::{Errand, Parcel};
+use super::protobuf::{put_bytes, put_length, put_nested};
+use super::settings::Traces;
+
+/// A batch is sent when it has so many bytes, even if more is waiting.
+const BATCH_MAX_BYTES: usize = 1024 * 1024;
+/// How often a batch is sent again that the collector could not take.
+const RETRIES_MAX: u32 = 2;
+/// The wait before the first of these; it doubles.
+const RETRY_WAIT: Duration = Duration::from_millis(500);
+/// The largest answer that is read, in bytes. A collector has little to say.
+const ANSWER_MAX_BYTES: u64 = 64 * 1024;
+
+/// Fields of `ExportTraceServiceRequest`, `ResourceSpans` and `ScopeSpans`, and of what they hold.
+mod field {
+    pub(super) const RESOURCE_SPANS: u8 = 1;
+    pub(super) const RESOURCE: u8 = 1;
+    pub(super) const SCOPE_SPANS: u8 = 2;
+    pub(super) const SCHEMA_URL: u8 = 3;
+    pub(super) const SCOPE: u8 = 1;
+    pub(super) const ATTRIBUTES: u8 = 1;
+    pub(super) const KEY: u8 = 1;
+    pub(super) const VALUE: u8 = 2;
+    pub(super) const TEXT: u8 = 1;
+    pub(super) const NAME: u8 = 1;
+    pub(super) const VERSION: u8 = 2;
+}
+
+/// The scope of our spans.
+const SCOPE: &str = "rebound-dataplane";
+
+/// Why a batch was not taken.
+#[derive(Debug, thiserror::Error)]
+enum ExportError {
+    #[error("the collector answers {0}")]
+    Status(u16),
+    #[error("the collector cannot be reached")]
+    Transport(#[from] Box<ureq::Error>),
+}
+
+/// Why there can be no exporter.
+#[derive(Debug, thiserror::Error)]
+enum CertificateError {
+    #[error("cannot read {path}")]
+    Read { path: String, source: io::Error },
+    #[error("there is no certificate in {0}")]
+    Empty(String),
+}
+
+/// What does not change from batch to batch.
+struct Exporter<'a> {
+    settings: &'a Traces,
+    agent: Agent,
+    resource: Vec<u8>,
+    scope: Vec<u8>,
+}
+
+/// Sends until the end is called.
+pub fn run(settings: &Traces, metrics: &Metrics, errands: &flume::Receiver<Errand>) {
+    let exporter = match Exporter::new(settings) {
+        Ok(exporter) => exporter,
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "no traces");
+            return;
+        }
+    };
+    let mut works = true;
+    while let Some((batch, last)) = gather(errands) {
+        match exporter.export(&batch) {
+            Ok(()) => {
+                metrics.spans_exported.add(batch.items);
+                if !works {
+                    tracing::info!("spans are exported again");
+                }
+                works = true;
+            }
+            Err(error) => {
+                metrics.spans_failed.add(batch.items);
+                if works {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "spans are not exported");
+                }
+                works = false;
+            }
+        }
+        if last {
+            return;
+        }
+    }
+}
+
+/// What has arrived, and whether that is all there will ever be; none: there is nothing and there will be nothing.
+fn gather(errands: &flume::Receiver<Errand>) -> Option<(Parcel, bool)> {
+    let Ok(Errand::Parcel(mut batch)) = errands.recv() else { return None };
+    while batch.bytes.len() < BATCH_MAX_BYTES {
+        match errands.try_recv() {
+            Ok(Errand::Parcel(parcel)) => {
+                batch.bytes.extend_from_slice(&parcel.bytes);
+                batch.items += parcel.items;
+            }
+            Ok(Errand::End) => return Some((batch, true)),
+            Err(_) => break,
+        }
+    }
+    Some((batch, false))
+}
+
+impl<'a> Exporter<'a> {
+    fn new(settings: &'a Traces) -> Result<Self, CertificateError> {
+        let tls = match &settings.certificate {
+            None => TlsConfig::builder(),
+            Some(path) => {
+                let certificates = certificates(&path.to_string_lossy())?;
+                TlsConfig::builder().root_certs(RootCerts::from(certificates))
+            }
+        };
+        let config = Agent::config_builder()
+            .timeout_global(Some(settings.timeout))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .user_agent(concat!("rebound-dataplane/", env!("CARGO_PKG_VERSION")))
+            .tls_config(tls.build());
+        Ok(Self { settings, agent: config.build().into(), resource: resource(settings), scope: scope() })
+    }
+
+    fn export(&self, batch: &Parcel) -> Result<(), ExportError> {
+        let body = self.request(&batch.bytes);
+        let mut wait = RETRY_WAIT;
+        let mut tried = 0;
+        loop {
+            match self.send(&body) {
+                Err(error) if error.is_passing() && tried < RETRIES_MAX => {
+                    thread::park_timeout(wait);
+                    wait *= 2;
+                    tried += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn send(&self, body: &[u8]) -> Result<(), ExportError> {
+        let mut request = self.agent.post(&self.settings.endpoint).content_type("application/x-protobuf");
+        for (name, value) in &self.settings.headers {
+            request = request.header(name, value);
+        }
+        let mut response = request.send(body).map_err(Box::new)?;
+        // A connection is used again when its answer was read to the end; what it says is not needed.
+        response.body_mut().with_config().limit(ANSWER_MAX_BYTES).read_to_vec().map_err(Box::new)?;
+        match response.status().as_u16() {
+            200..300 => Ok(()),
+            status => Err(ExportError::Status(status)),
+        }
+    }
+
+    /// `ExportTraceServiceRequest`: lengths first, so from the inside out.
+    fn request(&self, spans: &[u8]) -> Vec<u8> {
+        let mut scope_head = Vec::new();
+        put_length(field::SCOPE_SPANS, self.scope.len() + spans.len(), &mut scope_head);
+        let inner = self.resource.len() + scope_head.len() + self.scope.len() + spans.len();
+        let mut body = Vec::with_capacity(inner + 16);
+        put_length(field::RESOURCE_SPANS, inner, &mut body);
+        for part in [&self.resource, &scope_head, &self.scope, spans] {
+            body.extend_from_slice(part);
+        }
+        body
+    }
+}
+
+impl ExportError {
+    /// Whether the same batch may be taken later (OTLP specification, "Failures").
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Status(status) => matches!(status, 429 | 502 | 503 | 504),
+            Self::Transport(_) => true,
+        }
+    }
+}
+
+fn certificates(path: &str) -> Result<Vec<Certificate<'static>>, CertificateError> {
+    let text = fs::read(path).map_err(|source| CertificateError::Read { path: path.into(), source })?;
+    let found: Vec<_> = parse_pem(&text)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if found.is_empty() { Err(CertificateError::Empty(path.into())) } else { Ok(found) }
+}
+
+/// `ResourceSpans.resource`.
+fn resource(settings: &Traces) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_nested(field::RESOURCE, &mut out, |out| {
+        for (name, value) in &settings.resource {
+            put_nested(field::ATTRIBUTES, out, |out| {
+                put_bytes(field::KEY, name.as_bytes(), out);
+                put_nested(field::VALUE, out, |out| put_bytes(field::TEXT, value.as_bytes(), out));
+            });
+        }
+    });
+    out
+}
+
+/// `ScopeSpans.scope` and the schema that the names are from.
+fn scope() -> Vec<u8> {
+    let mut out = Vec::new();
+    put_nested(field::SCOPE, &mut out, |out| {
+        put_bytes(field::NAME, SCOPE.as_bytes(), out);
+        put_bytes(field::VERSION, env!("CARGO_PKG_VERSION").as_bytes(), out);
+    });
+    put_bytes(field::SCHEMA_URL, opentelemetry_semantic_conventions::SCHEMA_URL.as_bytes(), &mut out);
+    out
+}

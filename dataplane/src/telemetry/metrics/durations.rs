@@ -1,0 +1,124 @@
+//! Durations of HTTP exchanges by method and result, as OpenTelemetry's semantic conventions name them.
+//!
+//! The number of series is bounded whatever clients and backends send: methods that are not well known are one, and
+//! what comes when the table is full is counted under no status.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use super::histogram::{DURATION_BOUNDS, Exemplar, Histogram, Reading};
+use crate::http::h1::method::Method;
+use crate::retry::decide::Ended;
+use crate::retry::outcome::Failure;
+
+/// Series of one table on one core.
+const SERIES_MAX: usize = 96;
+
+/// What a duration is told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// A well-known method, or [`OTHER`].
+    pub method: &'static str,
+    /// How it ended.
+    pub result: Outcome,
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// With a response of this status.
+    Status(u16),
+    /// Without one, by this error.
+    Error(&'static str),
+    /// Without one because the client had gone: nobody's error.
+    Gone,
+    /// The table was full.
+    Uncounted,
+}
+
+/// What is not told apart.
+pub const OTHER: &str = "_OTHER";
+
+/// Durations on one core, by method and result.
+#[derive(Debug)]
+pub struct Durations {
+    series: [OnceLock<Series>; SERIES_MAX],
+    overflow: Histogram<14>,
+}
+
+#[derive(Debug)]
+struct Series {
+    key: Key,
+    histogram: Histogram<14>,
+}
+
+impl Default for Durations {
+    fn default() -> Self {
+        Self { series: [const { OnceLock::new() }; SERIES_MAX], overflow: Histogram::new(&DURATION_BOUNDS) }
+    }
+}
+
+impl Durations {
+    /// Counts an exchange; `exemplar`: it can be looked at.
+    pub fn observe(&self, key: Key, duration: Duration, exemplar: Option<Exemplar>) {
+        let histogram = self.histogram(key);
+        histogram.observe_duration(duration);
+        if let Some(exemplar) = exemplar {
+            histogram.exemplify(exemplar);
+        }
+    }
+
+    /// Every series that has been counted.
+    pub fn read(&self) -> impl Iterator<Item = (Key, Reading)> {
+        let overflow = (Key { method: OTHER, result: Outcome::Uncounted }, self.overflow.read());
+        let known = self.series.iter().map_while(OnceLock::get);
+        let known = known.map(|series| (series.key, series.histogram.read()));
+        known.chain(
+            [overflow].into_iter().filter(|(_, reading)| reading.counts.iter().any(|count| *count > 0)),
+        )
+    }
+
+    /// A core that finds no series with its key takes the first free place: there is no other writer.
+    fn histogram(&self, key: Key) -> &Histogram<14> {
+        for place in &self.series {
+            let series = place.get_or_init(|| Series { key, histogram: Histogram::new(&DURATION_BOUNDS) });
+            if series.key == key {
+                return &series.histogram;
+            }
+        }
+        &self.overflow
+    }
+}
+
+impl Key {
+    /// The key of an exchange.
+    pub fn new(method: &Method, result: Outcome) -> Self {
+        Self { method: known_method(method), result }
+    }
+}
+
+impl From<Ended> for Outcome {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Status { code, .. } => Self::Status(code),
+            Ended::Failed(Failure::ClientGone) => Self::Gone,
+            Ended::Failed(failure) => Self::Error(failure.name()),
+        }
+    }
+}
+
+/// The method's name if it is a well-known one, else [`OTHER`]: names that clients make up must not become series.
+pub fn known_method(method: &Method) -> &'static str {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Options => "OPTIONS",
+        Method::Trace => "TRACE",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+        Method::Post => "POST",
+        Method::Patch => "PATCH",
+        Method::Query => "QUERY",
+        Method::Other(_) => OTHER,
+    }
+}

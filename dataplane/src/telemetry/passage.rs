@@ -1,0 +1,126 @@
+//! A request that is over, as everything that tells of it sees it: spans, log lines, the live page. One place where
+//! secrets are kept back: header fields never get here, and of a query only the names do.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use rebound_api::config::route::{PathMatch, Rule};
+use rebound_api::name::{ObjectKey, ServicePort};
+
+use super::record::Record;
+use super::trace::TraceId;
+use crate::http::h1::request::RequestHead;
+
+/// What stands for a query's values.
+pub const REDACTED: &str = "REDACTED";
+
+/// A request that is over.
+#[derive(Debug, Clone, Copy)]
+pub struct Passage<'a> {
+    /// What it went through.
+    pub record: &'a Record,
+    /// Its head.
+    pub head: &'a RequestHead,
+    /// Who sent it.
+    pub client: IpAddr,
+    /// The port that it came in by.
+    pub port: u16,
+    /// Where it led; none: nothing answered to it.
+    pub place: Option<Place<'a>>,
+    /// When its answer had been passed on, or could not be.
+    pub ended: Instant,
+    /// The same moment, since 1970.
+    pub ended_unix: Duration,
+}
+
+/// Where a request led.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The HTTPRoute.
+    pub route: &'a ObjectKey,
+    /// The rule of it that matched.
+    pub rule: &'a Rule,
+    /// The Service port.
+    pub service: &'a ServicePort,
+    /// Where its retry rules come from; none: it has none.
+    pub policy: Option<&'a ObjectKey>,
+}
+
+impl Passage<'_> {
+    /// From the end of the head to the end of the answer.
+    pub fn duration(&self) -> Duration {
+        self.ended.saturating_duration_since(self.record.started)
+    }
+
+    /// A moment of it since 1970.
+    pub fn unix(&self, moment: Instant) -> Duration {
+        self.ended_unix.saturating_sub(self.ended.saturating_duration_since(moment))
+    }
+
+    /// Its trace, if there is one.
+    pub fn trace_id(&self) -> Option<TraceId> {
+        self.record.trace.map(|trace| trace.id)
+    }
+}
+
+impl Place<'_> {
+    /// The path as the route's author wrote it: what requests to one place have in common. An expression is taken to
+    /// have matched where no other path of the rule does.
+    pub fn template(&self, path: &str) -> Option<&str> {
+        let literal = |wanted: &PathMatch| match wanted {
+            PathMatch::Exact(exact) => (path == exact).then_some(()),
+            PathMatch::Prefix(prefix) => path.strip_prefix(prefix.as_str()).map(drop),
+            PathMatch::Regex(_) => None,
+        };
+        let paths = || self.rule.matches.iter().map(|wanted| &wanted.path);
+        let found = paths()
+            .filter(|wanted| literal(wanted).is_some())
+            .max_by_key(|wanted| text_of(wanted).len())
+            .or_else(|| paths().find(|wanted| matches!(wanted, PathMatch::Regex(_))));
+        found.map(text_of)
+    }
+}
+
+fn text_of(path: &PathMatch) -> &str {
+    match path {
+        PathMatch::Exact(text) | PathMatch::Prefix(text) | PathMatch::Regex(text) => text,
+    }
+}
+
+/// The names of a query, each with [`REDACTED`] for its value; a part without a name is a value.
+pub fn put_redacted(query: &str, out: &mut Vec<u8>) {
+    for (index, part) in query.split('&').enumerate() {
+        if index > 0 {
+            out.push(b'&');
+        }
+        match part.split_once('=') {
+            Some((name, _)) => {
+                out.extend_from_slice(name.as_bytes());
+                out.push(b'=');
+                out.extend_from_slice(REDACTED.as_bytes());
+            }
+            None if part.is_empty() => {}
+            None => out.extend_from_slice(REDACTED.as_bytes()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_query_only_the_names_are_told() {
+        let cases = [
+            ("", ""),
+            ("a=1", "a=REDACTED"),
+            ("a=1&b=&c", "a=REDACTED&b=REDACTED&REDACTED"),
+            ("token=a=b&&x=%26", "token=REDACTED&&x=REDACTED"),
+        ];
+        for (query, expected) in cases {
+            let mut out = Vec::new();
+            put_redacted(query, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{query}");
+        }
+    }
+}
