@@ -23,6 +23,7 @@ use crate::admin::{self, Health};
 use crate::cli::Cli;
 use crate::clock;
 use crate::io::driver::Choice;
+use crate::live;
 use crate::snapshot::plan::Plan;
 use crate::snapshot::publish::{BindError, Publisher};
 use crate::snapshot::watch::{LoadError, watch};
@@ -119,6 +120,13 @@ pub fn run(cli: &Cli) -> Result<(), Fatal> {
         .map_err(|source| system(&format!("listen on the admin address {}", cli.admin), source))?;
     let announcements = start_announcing()?;
     announcements.send(format!("admin={admin}")).ok();
+    if let Some(address) = cli.live {
+        let recent = reporters.recent.clone();
+        let subject = live::Subject { metrics: metrics.clone(), health: health.clone(), recent };
+        let live = live::start(address, subject)
+            .map_err(|source| system(&format!("listen on the address of the live page {address}"), source))?;
+        announcements.send(format!("live={live}")).ok();
+    }
     let mut supervisor = Supervisor {
         cli: cli.clone(),
         run_core: worker::run,

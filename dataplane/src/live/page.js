@@ -140,11 +140,16 @@ function requestCard(request) {
   title.append(
     element('span', 'what', `${request.method} ${request.path}`),
     element('span', outcomeClass(request), request.status ? `${request.status}` : 'no answer'),
-    element('span', '', `${rescued ? 'rescued' : request.reason}: ${REASONS[request.reason] ?? request.reason}`),
+    element('span', '', why(request.reason)),
     element('span', 'quiet', `in ${duration(request.duration_ms)}`),
   );
   card.append(title, facts(request), attempts(request));
   return card;
+}
+
+function why(reason) {
+  if (reason === undefined) return 'not sent to a backend';
+  return `${reason === 'success' ? 'rescued' : reason}: ${REASONS[reason] ?? 'see the documentation'}`;
 }
 
 function facts(request) {

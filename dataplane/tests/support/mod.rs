@@ -36,6 +36,7 @@ pub struct TestEnv {
     directory: TempDir,
     bind: IpAddr,
     admin: SocketAddr,
+    live: Option<SocketAddr>,
     process: Child,
 }
 
@@ -73,17 +74,26 @@ impl TestEnv {
 
     /// A data plane whose snapshot is still to be published.
     pub fn start_unconfigured() -> Self {
-        Self::spawn(tempfile::tempdir().unwrap(), own_address(), &Options::default())
+        Self::start_unconfigured_with(&Options::default())
+    }
+
+    pub fn start_unconfigured_with(options: &Options) -> Self {
+        Self::spawn(tempfile::tempdir().unwrap(), own_address(), options)
     }
 
     fn spawn(directory: TempDir, bind: IpAddr, options: &Options) -> Self {
         let mut process = command(directory.path(), bind, options).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let first = lines.next().unwrap().unwrap();
-        let admin = first.strip_prefix("admin=").unwrap().parse().unwrap();
+        let mut told = |name: &str| -> SocketAddr {
+            let line = lines.next().unwrap().unwrap();
+            line.strip_prefix(name).unwrap().parse().unwrap()
+        };
+        let admin = told("admin=");
+        let has_live_page = options.flags.iter().any(|flag| flag.starts_with("--live"));
+        let live = has_live_page.then(|| told("live="));
         // Read on, so that the process never blocks on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { directory, bind, admin, process }
+        Self { directory, bind, admin, live, process }
     }
 
     /// A second data plane with the same snapshot on the same address: what it says before it ends.
@@ -158,6 +168,11 @@ impl TestEnv {
 
     pub fn admin(&self, path: &str) -> Response {
         Client::connect(self.admin).send(&format!("GET {path} HTTP/1.1\r\nhost: admin\r\n\r\n"))
+    }
+
+    /// Connects to the live page, for which there must be a flag.
+    pub fn live_client(&self) -> Client {
+        Client::connect(self.live.unwrap())
     }
 
     /// Connects to the admin address and says nothing.

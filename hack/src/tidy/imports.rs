@@ -34,7 +34,7 @@ const ON_A_CORE: &[&str] =
 const BETWEEN_THREADS: &[&str] =
     &["dataplane::snapshot::publish", "dataplane::worker::mailbox", "dataplane::telemetry::export"];
 const OWN_THREADS: &[&str] =
-    &["dataplane::admin", "dataplane::snapshot::watch", "dataplane::telemetry::export"];
+    &["dataplane::admin", "dataplane::live", "dataplane::snapshot::watch", "dataplane::telemetry::export"];
 
 const KUBERNETES: &[&str] = &["kube", "k8s_openapi", "schemars", "garde"];
 const CLIENTS: &[&str] =
