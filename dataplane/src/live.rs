@@ -7,7 +7,7 @@
 mod json;
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::admin::Health;
@@ -61,11 +61,11 @@ fn answer(head: &RequestHead, subject: &Subject) -> Answer {
 /// Whether a browser that asks for this host can only have meant the machine that it runs on.
 fn is_this_machine(host: &str) -> bool {
     let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let address = match literal {
-        Some(literal) => literal.parse::<Ipv6Addr>().map(IpAddr::V6),
-        None => host.parse(),
+    let is_loopback = match literal {
+        Some(literal) => literal.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()),
+        None => host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback()),
     };
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    host == "localhost" || is_loopback
 }
 
 #[cfg(test)]
