@@ -38,6 +38,11 @@ pub fn unix() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
+/// The present by both clocks.
+pub fn wall() -> (Instant, Duration) {
+    (now(), unix())
+}
+
 /// Seconds since 1970, for `Date` fields.
 pub fn unix_seconds() -> u64 {
     unix().as_secs()

@@ -5,6 +5,8 @@
 //! to threads that send it (`outbox`); these lose what they cannot pass on and count it.
 
 pub mod access_log;
+pub mod address;
+pub mod attribute;
 pub mod export;
 pub mod exposition;
 pub mod metrics;

@@ -51,7 +51,7 @@ pub fn run(
     let driver = runtime.driver();
     metrics.cores[index].set_driver(driver);
     tracing::info!(core = index, driver = driver.name(), "core started");
-    let core = Rc::new(Core::new(index, driver, metrics, Observer::new(reporting)));
+    let core = Rc::new(Core::new(index, driver, metrics, Observer::new(reporting, clock::wall())));
     runtime.block_on(serve(core, mailbox));
     Ok(())
 }
@@ -73,14 +73,14 @@ async fn serve(core: Rc<Core>, mailbox: &flume::Receiver<Message>) {
                     next_sweep = now + SWEEP_INTERVAL;
                 }
                 if now >= next_flush {
-                    core.observer.flush(core.metrics());
+                    core.observer.flush(core.metrics(), clock::wall());
                     next_flush = now + core.observer.flush_every;
                 }
             }
         }
     }
     drain(&core, listeners).await;
-    core.observer.flush(core.metrics());
+    core.observer.flush(core.metrics(), clock::wall());
 }
 
 /// Opens what the plan adds when it is in place, and closes what it drops: no open port is without a plan.

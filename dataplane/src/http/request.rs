@@ -89,14 +89,15 @@ impl Conversation {
             Ok(destination) => self.forward(destination, &head, body, &mut record, write).await,
             Err(status) => self.answer_locally(status, &head, Some(body), &mut record, write).await,
         };
+        let ended = clock::now();
         let passage = Passage {
             record: &record,
             head: &head,
             client: self.peer.ip(),
             port: self.port,
             place,
-            ended: clock::now(),
-            ended_unix: clock::unix(),
+            ended,
+            ended_unix: self.core.observer.unix(ended),
         };
         let counters = target.map(|target| self.core.counters_of(target));
         self.core.observer.end(&passage, self.core.metrics(), counters);

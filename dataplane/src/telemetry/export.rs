@@ -12,6 +12,7 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
+use super::attribute::put_pair;
 use super::metrics::Metrics;
 use super::outbox::{Errand, Parcel};
 use super::protobuf::{put_bytes, put_length, put_nested};
@@ -34,9 +35,6 @@ mod field {
     pub(super) const SCHEMA_URL: u8 = 3;
     pub(super) const SCOPE: u8 = 1;
     pub(super) const ATTRIBUTES: u8 = 1;
-    pub(super) const KEY: u8 = 1;
-    pub(super) const VALUE: u8 = 2;
-    pub(super) const TEXT: u8 = 1;
     pub(super) const NAME: u8 = 1;
     pub(super) const VERSION: u8 = 2;
 }
@@ -207,10 +205,7 @@ fn resource(settings: &Traces) -> Vec<u8> {
     let mut out = Vec::new();
     put_nested(field::RESOURCE, &mut out, |out| {
         for (name, value) in &settings.resource {
-            put_nested(field::ATTRIBUTES, out, |out| {
-                put_bytes(field::KEY, name.as_bytes(), out);
-                put_nested(field::VALUE, out, |out| put_bytes(field::TEXT, value.as_bytes(), out));
-            });
+            put_pair(field::ATTRIBUTES, name, value, out);
         }
     });
     out

@@ -25,6 +25,9 @@ pub struct Observer {
     log: Option<Log>,
     recent: Option<Recent>,
     counts: bool,
+    /// A moment, and the same since 1970. Read anew with every flush: the clock is set now and then, and asking it for
+    /// every request would cost as much as writing the request down.
+    wall: Cell<(Instant, Duration)>,
     /// How often [`Observer::flush`] is to be called.
     pub flush_every: Duration,
 }
@@ -52,7 +55,7 @@ struct Recent {
 
 impl Observer {
     /// The reporter of a core that starts.
-    pub fn new(reporting: &Reporting) -> Self {
+    pub fn new(reporting: &Reporting, wall: (Instant, Duration)) -> Self {
         let spans = reporting.spans.as_ref().map(|spans| Spans {
             sampler: spans.sampler,
             keep_remarkable: spans.keep_remarkable,
@@ -64,7 +67,8 @@ impl Observer {
             outbox: Outbox::new(log.sender.clone()),
         });
         let recent = reporting.recent.clone().map(|sender| Recent { sender, sent: Cell::default() });
-        Self { spans, log, recent, counts: reporting.counts, flush_every: reporting.flush_every }
+        let Reporting { counts, flush_every, .. } = *reporting;
+        Self { spans, log, recent, counts, wall: Cell::new(wall), flush_every }
     }
 
     /// Whether requests take part in traces: if so, their `traceparent` is ours to read and to write.
@@ -77,6 +81,12 @@ impl Observer {
         let trace =
             self.spans.as_ref().map(|spans| Trace::begin(parent, spans.sampler, || fastrand::u64(..)));
         Record::new(now, trace)
+    }
+
+    /// A moment since 1970.
+    pub fn unix(&self, moment: Instant) -> Duration {
+        let (at, unix) = self.wall.get();
+        unix + moment.saturating_duration_since(at)
     }
 
     /// A request is over. `service`: the numbers of the Service port that it led to.
@@ -103,7 +113,8 @@ impl Observer {
     }
 
     /// Sends what has gathered, so that little traffic is seen soon too.
-    pub fn flush(&self, core: &CoreMetrics) {
+    pub fn flush(&self, core: &CoreMetrics, wall: (Instant, Duration)) {
+        self.wall.set(wall);
         if let Some(spans) = &self.spans {
             spans.outbox.flush(&core.spans_dropped);
         }

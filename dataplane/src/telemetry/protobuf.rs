@@ -3,16 +3,12 @@
 //! A message is the concatenation of its fields, so spans that were encoded apart are joined by putting them one behind
 //! the other. Pure.
 
-use std::fmt::Display;
-use std::io::Write;
-
 /// Lengths that are not known beforehand get this room, which holds 2 MiB - 1: a varint may be longer than it needs to be.
 const LENGTH_BYTES: usize = 3;
 
 const VARINT: u8 = 0;
 const FIXED64: u8 = 1;
 const LENGTH: u8 = 2;
-const FIXED32: u8 = 5;
 
 /// Appends a number in 7-bit groups, the lowest first.
 pub fn put_varint(mut number: u64, out: &mut Vec<u8>) {
@@ -34,16 +30,11 @@ pub fn put_number(field: u8, number: u64, out: &mut Vec<u8>) {
     put_varint(number, out);
 }
 
-/// Appends a field of four bytes.
-pub fn put_fixed32(field: u8, number: u32, out: &mut Vec<u8>) {
-    put_key(field, FIXED32, out);
-    out.extend_from_slice(&number.to_le_bytes());
-}
-
 /// Appends a field of eight bytes.
 pub fn put_fixed64(field: u8, number: u64, out: &mut Vec<u8>) {
-    put_key(field, FIXED64, out);
-    out.extend_from_slice(&number.to_le_bytes());
+    let mut bytes = [field << 3 | FIXED64, 0, 0, 0, 0, 0, 0, 0, 0];
+    bytes[1..].copy_from_slice(&number.to_le_bytes());
+    out.extend_from_slice(&bytes);
 }
 
 /// Appends a field of bytes or of text.
@@ -69,14 +60,9 @@ pub fn put_nested(field: u8, out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>))
     out[at..at + LENGTH_BYTES].copy_from_slice(&groups.map(|group| group as u8));
 }
 
-/// Appends text as it prints. Writing to memory cannot fail.
-pub fn put_text(text: &dyn Display, out: &mut Vec<u8>) {
-    write!(out, "{text}").ok();
-}
-
-/// Field numbers up to 15 take one byte.
+/// Field numbers up to 15 take one byte; there are no others here.
 fn put_key(field: u8, kind: u8, out: &mut Vec<u8>) {
-    put_varint(u64::from(field) << 3 | u64::from(kind), out);
+    out.push(field << 3 | kind);
 }
 
 #[cfg(test)]

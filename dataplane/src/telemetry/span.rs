@@ -7,16 +7,17 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use opentelemetry_semantic_conventions::attribute as name;
+use rebound_api::name::ObjectKey;
 
+use super::address::AddressText;
+use super::attribute::{Key, OF_EVENT, OF_SPAN, key, put_float, put_int, put_parts, put_str};
 use super::metrics::durations::known_method;
 use super::passage::{Passage, Place, put_redacted};
-use super::protobuf::{
-    put_bytes, put_fixed32, put_fixed64, put_length, put_nested, put_number, put_text, varint_len,
-};
+use super::protobuf::{put_bytes, put_fixed64, put_length, put_nested, put_number};
 use super::record::{Attempt, Pause};
 use super::trace::{SAMPLED, SpanId, Trace};
 use crate::http::h1::method::Method;
@@ -48,9 +49,6 @@ pub mod own {
 /// The event of a retry.
 pub const RETRY_SCHEDULED: &str = "retry.scheduled";
 
-/// Text of an attribute is cut after so many bytes: paths are as long as clients like.
-pub const TEXT_MAX_BYTES: usize = 2048;
-
 /// Room for the spans of a request without retries.
 const ROOM_BYTES: usize = 1024;
 
@@ -67,7 +65,6 @@ mod field {
     pub(super) const KIND: u8 = 6;
     pub(super) const START: u8 = 7;
     pub(super) const END: u8 = 8;
-    pub(super) const ATTRIBUTES: u8 = 9;
     pub(super) const EVENTS: u8 = 11;
     pub(super) const STATUS: u8 = 15;
     pub(super) const FLAGS: u8 = 16;
@@ -77,14 +74,6 @@ mod field {
 mod event_field {
     pub(super) const TIME: u8 = 1;
     pub(super) const NAME: u8 = 2;
-    pub(super) const ATTRIBUTES: u8 = 3;
-}
-
-/// Fields of `AnyValue`.
-mod value_field {
-    pub(super) const TEXT: u8 = 1;
-    pub(super) const NUMBER: u8 = 3;
-    pub(super) const FLOAT: u8 = 4;
 }
 
 const KIND_SERVER: u64 = 2;
@@ -96,6 +85,8 @@ const STATUS_ERROR: u64 = 2;
 const FLAG_HAS_REMOTE: u32 = 0x100;
 /// It is.
 const FLAG_IS_REMOTE: u32 = 0x200;
+/// The longest `tracestate` that is kept in spans; what attempts send is not cut.
+const TRACE_STATE_MAX_BYTES: usize = 512;
 
 /// Appends the spans of a request, each as a field of `ScopeSpans`. Returns how many.
 pub fn put_spans(passage: &Passage<'_>, trace: &Trace, out: &mut Vec<u8>) -> u64 {
@@ -106,7 +97,8 @@ pub fn put_spans(passage: &Passage<'_>, trace: &Trace, out: &mut Vec<u8>) -> u64
     for (resend, attempt) in (0..).zip(&passage.record.attempts) {
         if let Some(span) = attempt.span {
             put_nested(SPANS, out, |out| {
-                put_ids(trace, span, Some(trace.span), FLAG_HAS_REMOTE, state, out);
+                put_ids(trace, span, Some(trace.span), FLAG_HAS_REMOTE, out);
+                put_state(state, out);
                 put_client(passage, attempt, resend, out);
             });
             count += 1;
@@ -115,32 +107,43 @@ pub fn put_spans(passage: &Passage<'_>, trace: &Trace, out: &mut Vec<u8>) -> u64
     count
 }
 
+/// Whether the spans of a request leave the process: those of sampled traces do, and of the others those that somebody
+/// will ask for.
+pub fn is_kept(trace: &Trace, keep_remarkable: bool, remarkable: bool) -> bool {
+    trace.flags & SAMPLED != 0 || (keep_remarkable && remarkable)
+}
+
 fn put_server(passage: &Passage<'_>, trace: &Trace, state: Option<&[u8]>, out: &mut Vec<u8>) {
     let remote = if trace.parent.is_some() { FLAG_IS_REMOTE } else { 0 };
-    put_ids(trace, trace.span, trace.parent, FLAG_HAS_REMOTE | remote, state, out);
+    put_ids(trace, trace.span, trace.parent, FLAG_HAS_REMOTE | remote, out);
+    put_state(state, out);
     let Passage { record, head, place, .. } = passage;
-    put_what(passage, KIND_SERVER, out);
+    let template = place.as_ref().and_then(|place| place.template(head.path()));
+    put_name(span_method(&head.method), template, out);
+    put_number(field::KIND, KIND_SERVER, out);
     put_times(passage.unix(record.started), passage.ended_unix, out);
-    put_str(name::URL_SCHEME, "http", out);
-    put_str(name::URL_PATH, head.path(), out);
+    put_method(&head.method, out);
+    put_attribute(key!(name::URL_SCHEME), "http", out);
+    put_attribute(key!(name::URL_PATH), head.path(), out);
     if let Some(query) = head.query() {
-        put_attribute(name::URL_QUERY, out, |out| put_redacted(query, out));
+        put_attribute(key!(name::URL_QUERY), &redacted(query), out);
     }
-    put_str(name::SERVER_ADDRESS, head.host(), out);
-    put_int(name::SERVER_PORT, u64::from(head.port().unwrap_or(passage.port)), out);
-    put_attribute(name::CLIENT_ADDRESS, out, |out| put_address(passage.client, out));
-    put_str(name::NETWORK_PROTOCOL_VERSION, head.version.number(), out);
+    put_attribute(key!(name::SERVER_ADDRESS), head.host(), out);
+    put_count(key!(name::SERVER_PORT), u64::from(head.port().unwrap_or(passage.port)), out);
+    let client = AddressText::new(SocketAddr::new(passage.client, 0));
+    put_attribute(key!(name::CLIENT_ADDRESS), client.ip(), out);
+    put_attribute(key!(name::NETWORK_PROTOCOL_VERSION), head.version.number(), out);
+    if let Some(template) = template {
+        put_attribute(key!(name::HTTP_ROUTE), template, out);
+    }
     if let Some(place) = place {
-        if let Some(template) = place.template(head.path()) {
-            put_str(name::HTTP_ROUTE, template, out);
-        }
-        put_attribute(own::ROUTE, out, |out| put_text(place.route, out));
+        put_object(key!(own::ROUTE), place.route, out);
     }
     put_retries(passage, out);
     if let Some(status) = record.status {
-        put_int(name::HTTP_RESPONSE_STATUS_CODE, u64::from(status), out);
+        put_count(key!(name::HTTP_RESPONSE_STATUS_CODE), u64::from(status), out);
         if status >= 500 {
-            put_error(&error_type(passage), out);
+            put_error(&error_type(passage, status), out);
         }
     }
     for (number, attempt) in (1..).zip(&record.attempts) {
@@ -151,69 +154,77 @@ fn put_server(passage: &Passage<'_>, trace: &Trace, state: Option<&[u8]>, out: &
 }
 
 fn put_client(passage: &Passage<'_>, attempt: &Attempt, resend: u64, out: &mut Vec<u8>) {
-    put_what(passage, KIND_CLIENT, out);
+    put_name(span_method(&passage.head.method), None, out);
+    put_number(field::KIND, KIND_CLIENT, out);
     put_times(passage.unix(attempt.started), passage.unix(attempt.ended_at(passage.ended)), out);
-    let (address, port) = (attempt.endpoint.ip(), attempt.endpoint.port());
-    put_attribute(name::SERVER_ADDRESS, out, |out| put_address(address, out));
-    put_int(name::SERVER_PORT, u64::from(port), out);
-    put_attribute(name::URL_FULL, out, |out| put_url(passage, attempt, out));
-    put_str(name::NETWORK_PROTOCOL_VERSION, "1.1", out);
+    put_method(&passage.head.method, out);
+    let address = AddressText::new(attempt.endpoint);
+    put_attribute(key!(name::SERVER_ADDRESS), address.ip(), out);
+    put_count(key!(name::SERVER_PORT), u64::from(attempt.endpoint.port()), out);
+    put_url(passage, address.as_str(), out);
+    put_attribute(key!(name::NETWORK_PROTOCOL_VERSION), "1.1", out);
     if resend > 0 {
-        put_int(name::HTTP_REQUEST_RESEND_COUNT, resend, out);
+        put_count(key!(name::HTTP_REQUEST_RESEND_COUNT), resend, out);
     }
     if let Some(place) = &passage.place {
         put_target(place, passage.head.path(), out);
     }
     match attempt.ended() {
         Ended::Status { code, .. } => {
-            put_int(name::HTTP_RESPONSE_STATUS_CODE, u64::from(code), out);
+            put_count(key!(name::HTTP_RESPONSE_STATUS_CODE), u64::from(code), out);
             if code >= 400 {
-                put_error(&code, out);
+                put_error(&code.to_string(), out);
             }
         }
         // Giving a request up is nobody's error.
         Ended::Failed(Failure::ClientGone) => {}
-        Ended::Failed(failure) => put_error(&failure.name(), out),
+        Ended::Failed(failure) => put_error(failure.name(), out),
     }
 }
 
-fn put_ids(
-    trace: &Trace,
-    span: SpanId,
-    parent: Option<SpanId>,
-    remote: u32,
-    state: Option<&[u8]>,
-    out: &mut Vec<u8>,
-) {
-    put_bytes(field::TRACE_ID, &trace.id.to_bytes(), out);
-    put_bytes(field::SPAN_ID, &span.to_bytes(), out);
+/// Of fixed length, so put together on the stack.
+fn put_ids(trace: &Trace, span: SpanId, parent: Option<SpanId>, remote: u32, out: &mut Vec<u8>) {
+    const LENGTH: u8 = 2;
+    const FIXED32: u8 = 5;
+    let mut ids = [0; 28];
+    ids[..2].copy_from_slice(&[field::TRACE_ID << 3 | LENGTH, 16]);
+    ids[2..18].copy_from_slice(&trace.id.to_bytes());
+    ids[18..20].copy_from_slice(&[field::SPAN_ID << 3 | LENGTH, 8]);
+    ids[20..].copy_from_slice(&span.to_bytes());
+    out.extend_from_slice(&ids);
+    if let Some(parent) = parent {
+        let mut id = [field::PARENT_SPAN_ID << 3 | LENGTH, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+        id[2..].copy_from_slice(&parent.to_bytes());
+        out.extend_from_slice(&id);
+    }
+    // A field number of 16 takes two bytes.
+    let [a, b, c, d] = (u32::from(trace.flags) | remote).to_le_bytes();
+    out.extend_from_slice(&[(field::FLAGS << 3 & 0x7f) | FIXED32 | 0x80, field::FLAGS >> 4, a, b, c, d]);
+}
+
+fn put_state(state: Option<&[u8]>, out: &mut Vec<u8>) {
     if let Some(state) = state {
         put_bytes(field::TRACE_STATE, state, out);
     }
-    if let Some(parent) = parent {
-        put_bytes(field::PARENT_SPAN_ID, &parent.to_bytes(), out);
-    }
-    put_fixed32(field::FLAGS, u32::from(trace.flags) | remote, out);
 }
 
-/// Name, kind and method. A name holds the route's path and never the request's.
-fn put_what(passage: &Passage<'_>, kind: u64, out: &mut Vec<u8>) {
-    let method = match &passage.head.method {
-        Method::Other(_) => "HTTP",
-        known => known.as_str(),
-    };
-    let template = passage.place.as_ref().and_then(|place| place.template(passage.head.path()));
+/// A name holds the route's path and never the request's.
+fn put_name(method: &str, template: Option<&str>, out: &mut Vec<u8>) {
     match template {
         Some(template) => {
             put_length(field::NAME, method.len() + 1 + template.len(), out);
-            [method, " ", template].iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+            out.extend_from_slice(method.as_bytes());
+            out.push(b' ');
+            out.extend_from_slice(template.as_bytes());
         }
         None => put_bytes(field::NAME, method.as_bytes(), out),
     }
-    put_number(field::KIND, kind, out);
-    put_str(name::HTTP_REQUEST_METHOD, known_method(&passage.head.method), out);
-    if let Method::Other(token) = &passage.head.method {
-        put_str(name::HTTP_REQUEST_METHOD_ORIGINAL, token, out);
+}
+
+fn span_method(method: &Method) -> &str {
+    match method {
+        Method::Other(_) => "HTTP",
+        known => known.as_str(),
     }
 }
 
@@ -222,38 +233,44 @@ fn put_times(start: Duration, end: Duration, out: &mut Vec<u8>) {
     put_fixed64(field::END, nanos(end), out);
 }
 
+fn put_method(method: &Method, out: &mut Vec<u8>) {
+    put_attribute(key!(name::HTTP_REQUEST_METHOD), known_method(method), out);
+    if let Method::Other(token) = method {
+        put_attribute(key!(name::HTTP_REQUEST_METHOD_ORIGINAL), token, out);
+    }
+}
+
 fn put_retries(passage: &Passage<'_>, out: &mut Vec<u8>) {
-    put_int(own::ATTEMPTS, passage.record.attempts.len() as u64, out);
+    put_count(key!(own::ATTEMPTS), passage.record.attempts.len() as u64, out);
     if let Some(reason) = passage.record.reason {
-        put_str(own::REASON, reason.name(), out);
+        put_attribute(key!(own::REASON), reason.name(), out);
     }
     if let Some(policy) = passage.place.and_then(|place| place.policy) {
-        put_attribute(own::POLICY, out, |out| put_text(policy, out));
+        put_object(key!(own::POLICY), policy, out);
     }
 }
 
 /// The Service port that an attempt was for.
 fn put_target(place: &Place<'_>, path: &str, out: &mut Vec<u8>) {
     let service = &place.service.service;
-    put_str(name::SERVICE_PEER_NAMESPACE, service.namespace(), out);
-    put_str(name::SERVICE_PEER_NAME, service.name(), out);
-    put_int(own::SERVICE_PORT, u64::from(place.service.port), out);
+    put_attribute(key!(name::SERVICE_PEER_NAMESPACE), service.namespace(), out);
+    put_attribute(key!(name::SERVICE_PEER_NAME), service.name(), out);
+    put_count(key!(own::SERVICE_PORT), u64::from(place.service.port), out);
     if let Some(template) = place.template(path) {
-        put_str(name::URL_TEMPLATE, template, out);
+        put_attribute(key!(name::URL_TEMPLATE), template, out);
     }
     if let Some(policy) = place.policy {
-        put_attribute(own::POLICY, out, |out| put_text(policy, out));
+        put_object(key!(own::POLICY), policy, out);
     }
 }
 
 fn put_event(passage: &Passage<'_>, number: u64, attempt: &Attempt, pause: Pause, out: &mut Vec<u8>) {
     put_fixed64(event_field::TIME, nanos(passage.unix(attempt.ended_at(passage.ended))), out);
     put_bytes(event_field::NAME, RETRY_SCHEDULED.as_bytes(), out);
-    let at = event_field::ATTRIBUTES;
-    put_int_at(at, own::ATTEMPT, number, out);
-    put_str_at(at, own::REASON, reason_of(attempt), out);
-    put_str_at(at, own::SOURCE, pause.source.name(), out);
-    put_float_at(at, own::DELAY, pause.delay.as_secs_f64() * 1e3, out);
+    put_int(OF_EVENT, key!(own::ATTEMPT), number, out);
+    put_str(OF_EVENT, key!(own::REASON), reason_of(attempt), out);
+    put_str(OF_EVENT, key!(own::SOURCE), pause.source.name(), out);
+    put_float(OF_EVENT, key!(own::DELAY), pause.delay.as_secs_f64() * 1e3, out);
 }
 
 /// Why an attempt was repeated.
@@ -265,33 +282,31 @@ fn reason_of(attempt: &Attempt) -> &'static str {
 }
 
 /// What a failed request is counted under: the last failure if there was no answer of a backend, else the status.
-fn error_type(passage: &Passage<'_>) -> String {
-    let last = passage.record.attempts.last().map(Attempt::ended);
-    match (last, passage.record.status) {
-        (Some(Ended::Failed(failure)), _) => failure.name().into(),
-        (_, Some(status)) => status.to_string(),
-        (_, None) => String::new(),
+fn error_type(passage: &Passage<'_>, status: u16) -> String {
+    match passage.record.attempts.last().map(Attempt::ended) {
+        Some(Ended::Failed(failure)) => failure.name().into(),
+        Some(Ended::Status { .. }) | None => status.to_string(),
     }
 }
 
-fn put_error(kind: &dyn std::fmt::Display, out: &mut Vec<u8>) {
-    put_attribute(name::ERROR_TYPE, out, |out| put_text(kind, out));
+fn put_error(kind: &str, out: &mut Vec<u8>) {
+    put_attribute(key!(name::ERROR_TYPE), kind, out);
     put_length(field::STATUS, 2, out);
     put_number(STATUS_CODE, STATUS_ERROR, out);
 }
 
-fn put_url(passage: &Passage<'_>, attempt: &Attempt, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"http://");
-    put_text(&attempt.endpoint, out);
-    out.extend_from_slice(passage.head.path().as_bytes());
-    if let Some(query) = passage.head.query() {
-        out.push(b'?');
-        put_redacted(query, out);
+fn put_url(passage: &Passage<'_>, authority: &str, out: &mut Vec<u8>) {
+    let (key, path) = (key!(name::URL_FULL), passage.head.path());
+    match passage.head.query() {
+        None => put_parts(OF_SPAN, key, &["http://", authority, path], out),
+        Some(query) => put_parts(OF_SPAN, key, &["http://", authority, path, "?", &redacted(query)], out),
     }
 }
 
-fn put_address(address: IpAddr, out: &mut Vec<u8>) {
-    put_text(&address.to_canonical(), out);
+fn redacted(query: &str) -> String {
+    let mut text = String::new();
+    put_redacted(query, &mut text);
+    text
 }
 
 /// What other systems keep in the trace, as it came. Without a valid parent it is nobody's (Trace Context, 3.3).
@@ -300,68 +315,22 @@ fn trace_state<'a>(passage: &Passage<'a>, trace: &Trace) -> Option<&'a [u8]> {
     let mut states = passage.head.fields.get_all("tracestate");
     let state = states.next()?;
     // Several fields would have to be joined; a proxy that only carries them need not.
-    states.next().is_none().then_some(state).filter(|state| state.len() <= TEXT_MAX_BYTES && state.is_ascii())
+    let alone = states.next().is_none();
+    Some(state).filter(|state| alone && state.len() <= TRACE_STATE_MAX_BYTES && state.is_ascii())
 }
 
-fn put_str(key: &str, value: &str, out: &mut Vec<u8>) {
-    put_str_at(field::ATTRIBUTES, key, value, out);
+fn put_attribute(key: Key, value: &str, out: &mut Vec<u8>) {
+    put_str(OF_SPAN, key, value, out);
 }
 
-fn put_int(key: &str, value: u64, out: &mut Vec<u8>) {
-    put_int_at(field::ATTRIBUTES, key, value, out);
+fn put_count(key: Key, value: u64, out: &mut Vec<u8>) {
+    put_int(OF_SPAN, key, value, out);
 }
 
-fn put_str_at(at: u8, key: &str, value: &str, out: &mut Vec<u8>) {
-    let value = cut(value);
-    put_key_value(at, key, 1 + varint_len(value.len() as u64) + value.len(), out);
-    put_bytes(value_field::TEXT, value.as_bytes(), out);
-}
-
-fn put_int_at(at: u8, key: &str, value: u64, out: &mut Vec<u8>) {
-    put_key_value(at, key, 1 + varint_len(value), out);
-    put_number(value_field::NUMBER, value, out);
-}
-
-fn put_float_at(at: u8, key: &str, value: f64, out: &mut Vec<u8>) {
-    put_key_value(at, key, 1 + 8, out);
-    put_fixed64(value_field::FLOAT, value.to_bits(), out);
-}
-
-/// A `KeyValue` up to the content of its value, which will be so long.
-fn put_key_value(at: u8, key: &str, value_len: usize, out: &mut Vec<u8>) {
-    let key_len = 1 + varint_len(key.len() as u64) + key.len();
-    put_length(at, key_len + 1 + varint_len(value_len as u64) + value_len, out);
-    put_bytes(1, key.as_bytes(), out);
-    put_length(2, value_len, out);
-}
-
-/// An attribute whose text is known when `fill` has written it.
-fn put_attribute(key: &str, out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
-    put_nested(field::ATTRIBUTES, out, |out| {
-        put_bytes(1, key.as_bytes(), out);
-        put_nested(2, out, |out| {
-            put_nested(value_field::TEXT, out, |out| {
-                let start = out.len();
-                fill(out);
-                // What is put here is ASCII, or was a string before it was put together from parts.
-                let text = std::str::from_utf8(&out[start..]).map_or(0, |text| cut(text).len());
-                out.truncate(start + text);
-            });
-        });
-    });
-}
-
-/// As much of the text as is told.
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(TEXT_MAX_BYTES)]
+fn put_object(key: Key, object: &ObjectKey, out: &mut Vec<u8>) {
+    put_parts(OF_SPAN, key, &[object.namespace(), "/", object.name()], out);
 }
 
 fn nanos(since: Duration) -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Whether the spans of a request leave the process: those of sampled traces do, and of the others those that somebody
-/// will ask for.
-pub fn is_kept(trace: &Trace, keep_remarkable: bool, remarkable: bool) -> bool {
-    trace.flags & SAMPLED != 0 || (keep_remarkable && remarkable)
 }

@@ -149,7 +149,7 @@ impl TraceParent {
         text[..2].copy_from_slice(b"00");
         text[TRACE_AT..SPAN_AT - 1].copy_from_slice(&self.trace.to_hex());
         text[SPAN_AT..FLAGS_AT - 1].copy_from_slice(&hex(self.span.0.get()));
-        text[FLAGS_AT..].copy_from_slice(&[hex_digit(self.flags >> 4), hex_digit(self.flags)]);
+        text[FLAGS_AT..].copy_from_slice(&HEX[usize::from(self.flags)]);
         text
     }
 }
@@ -196,18 +196,25 @@ impl Sampler {
     }
 }
 
+/// Both digits of every byte: a look-up costs less than arithmetic, and every attempt is sent 50 digits.
+const HEX: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < pairs.len() {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 0xf]];
+        byte += 1;
+    }
+    pairs
+};
+
 /// 16 digits.
 fn hex(number: u64) -> [u8; 16] {
     let mut text = [0; 16];
-    for (index, digit) in text.iter_mut().enumerate() {
-        *digit = hex_digit((number >> (60 - 4 * index)) as u8);
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(number.to_be_bytes()) {
+        *pair = HEX[usize::from(byte)];
     }
     text
-}
-
-/// The digit of the lower four bits.
-fn hex_digit(bits: u8) -> u8 {
-    b"0123456789abcdef"[usize::from(bits & 0xf)]
 }
 
 fn hex_byte(text: &[u8]) -> Option<u8> {
