@@ -1,5 +1,7 @@
 //! What a request leaves behind: spans at a collector, a line in the log, numbers on the admin port.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -27,7 +29,8 @@ fn spans(collector: &Backend) -> Vec<Span> {
         assert!(seen.head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{}", seen.head);
         ExportTraceServiceRequest::decode(seen.body.as_slice()).unwrap()
     });
-    let scopes = requests.flat_map(|request| request.resource_spans).flat_map(|resource| resource.scope_spans);
+    let scopes =
+        requests.flat_map(|request| request.resource_spans).flat_map(|resource| resource.scope_spans);
     scopes.flat_map(|scope| scope.spans).collect()
 }
 
@@ -55,11 +58,22 @@ fn each_attempt_is_a_span_and_sends_its_number() {
     let spans = await_spans(&collector, 3);
     let ids: Vec<_> = spans.iter().map(|span| (hex(&span.trace_id), hex(&span.parent_span_id))).collect();
     let (trace, server) = (PARENT[3..35].to_owned(), hex(&spans[0].span_id));
-    assert_eq!(ids, [(trace.clone(), PARENT[36..52].to_owned()), (trace.clone(), server.clone()), (trace.clone(), server)]);
-    let sent: Vec<_> = spans[1..].iter().map(|span| format!("00-{trace}-{}-01", hex(&span.span_id))).collect();
+    assert_eq!(
+        ids,
+        [
+            (trace.clone(), PARENT[36..52].to_owned()),
+            (trace.clone(), server.clone()),
+            (trace.clone(), server)
+        ]
+    );
+    let sent: Vec<_> =
+        spans[1..].iter().map(|span| format!("00-{trace}-{}-01", hex(&span.span_id))).collect();
     assert_eq!(backend.seen().iter().map(traceparent).collect::<Vec<_>>(), sent);
     for seen in backend.seen() {
-        assert_eq!((header(&seen.head, "tracestate"), header(&seen.head, "baggage")), (Some("a=b"), Some("c=d")));
+        assert_eq!(
+            (header(&seen.head, "tracestate"), header(&seen.head, "baggage")),
+            (Some("a=b"), Some("c=d"))
+        );
     }
     assert_eq!(env.access_log(1)[0]["trace_id"], trace.as_str());
 }
@@ -142,17 +156,24 @@ fn a_line_of_the_log_tells_what_the_request_went_through() {
     env.send(&format!("{REQUEST}\r\n"));
     env.get("/nothing/here");
     let line = &env.access_log(2)[0];
-    assert_eq!((&line["path"], &line["status"], &line["reason"]), (&"/a".into(), &200.into(), &"success".into()));
-    let results: Vec<_> = line["attempts"].as_array().unwrap().iter().map(|attempt| {
-        attempt.get("status").or(attempt.get("error")).unwrap().clone()
-    }).collect();
+    assert_eq!(
+        (&line["path"], &line["status"], &line["reason"]),
+        (&"/a".into(), &200.into(), &"success".into())
+    );
+    let results: Vec<_> = line["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attempt| attempt.get("status").or(attempt.get("error")).unwrap().clone())
+        .collect();
     assert_eq!(results, [serde_json::json!("reset"), 503.into(), 200.into()]);
     assert!(!line.to_string().contains("secret"));
 }
 
 #[test]
 fn ordinary_requests_are_logged_by_share_and_the_others_always() {
-    let backend = Backend::answering([Step::Status(200), Step::Status(503), Step::Status(200), Step::Status(200)]);
+    let backend =
+        Backend::answering([Step::Status(200), Step::Status(503), Step::Status(200), Step::Status(200)]);
     let options =
         Options { access_log: true, flags: vec!["--access-log-sample=0".into()], ..Options::default() };
     let mut env = TestEnv::start_with(&serving([backend.address]).retried(retrying(3)), &options);
@@ -172,7 +193,10 @@ fn numbers_are_counted_by_service_port_method_and_result() {
     let service = "namespace=\"server\",service=\"";
     let page = String::from_utf8(env.admin("/metrics").body).unwrap();
     let line = page.lines().find(|line| line.starts_with("gateway_retry_attempts_total{")).unwrap();
-    assert!(line.contains(service) && line.contains("policy=\"") && line.ends_with("reason=\"status\"} 2"), "{line}");
+    assert!(
+        line.contains(service) && line.contains("policy=\"") && line.ends_with("reason=\"status\"} 2"),
+        "{line}"
+    );
     assert_eq!(env.metric("gateway_retry_rescued_total"), 1);
     assert_eq!(env.metric("gateway_retry_per_request_count"), 2);
     await_that("both requests are over", || {

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::io::socket::Socket;
 use crate::io::stream::{ReadHalf, Stream, WriteHalf};
 use crate::io::timer::{timeout, timeout_at};
+use crate::telemetry::address::AddressText;
 use crate::worker::core::{Core, Membership};
 
 /// A connection without a request is closed after this time.
@@ -41,7 +42,8 @@ enum Received {
 /// Serves a connection to its end.
 pub async fn serve(core: Rc<Core>, port: u16, mut stream: Stream, peer: SocketAddr, membership: Membership) {
     let socket = stream.socket();
-    let conversation = Conversation { core, port, peer, socket };
+    let peer_text = AddressText::new(peer);
+    let conversation = Conversation { core, port, peer, peer_text, socket };
     let mut buffer = BytesMut::new();
     loop {
         if buffer.is_empty() {

@@ -10,6 +10,7 @@ use super::h1::request::RequestHead;
 use crate::retry::attempts::{Deadline, DeadlineSource};
 use crate::snapshot::plan::{Plan, Target};
 use crate::telemetry::passage::Place;
+use crate::telemetry::phrases::PlaceId;
 
 /// Body bytes kept for replay where no policy says how many: enough for the one free repetition.
 const REPLAY_DEFAULT_BYTES: u32 = 64 * 1024;
@@ -17,6 +18,8 @@ const REPLAY_DEFAULT_BYTES: u32 = 64 * 1024;
 /// What a request matched.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Destination<'p> {
+    /// What tells it from others.
+    pub(super) id: PlaceId,
     /// The HTTPRoute.
     pub(super) route: &'p ObjectKey,
     /// The rule.
@@ -35,9 +38,11 @@ impl<'p> Destination<'p> {
         let found = plan.router.find(port, head.host(), head).ok_or(404_u16)?;
         let (route, rule) = (&plan.route(found).name, plan.rule(found));
         let backend = draw(&rule.backends).ok_or(500_u16)?;
-        let target = plan.target(backend.cluster.ok_or(500_u16)?);
+        let cluster = backend.cluster.ok_or(500_u16)?;
+        let target = plan.target(cluster);
+        let id = PlaceId { generation: plan.generation, route: found.route, rule: found.rule, cluster };
         let rules = backend.retry.as_deref().or(target.cluster.retry.as_ref());
-        Ok(Self { route, rule, backend, target, rules })
+        Ok(Self { id, route, rule, backend, target, rules })
     }
 
     /// The end of all attempts of a request that began at `started`: the nearer one of the route's timeout and the
@@ -77,7 +82,13 @@ impl<'p> Destination<'p> {
     /// The same for those who tell of the request.
     pub(super) fn place(&self) -> Place<'p> {
         let policy = self.rules.map(|rules| &rules.origin);
-        Place { route: self.route, rule: self.rule, service: &self.target.cluster.service, policy }
+        Place {
+            id: self.id,
+            route: self.route,
+            rule: self.rule,
+            service: &self.target.cluster.service,
+            policy,
+        }
     }
 
     /// Changes to the request, in their order.

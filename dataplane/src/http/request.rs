@@ -28,6 +28,7 @@ use crate::io::timer::{sleep, timeout_at};
 use crate::retry::attempts::{Call, Finished, attempts};
 use crate::retry::decide::{Reason, Request};
 use crate::retry::outcome::{Failure, Outcome};
+use crate::telemetry::address::AddressText;
 use crate::telemetry::passage::Passage;
 use crate::telemetry::record::Record;
 use crate::telemetry::trace::TraceParent;
@@ -47,6 +48,8 @@ pub(super) struct Conversation {
     pub(super) port: u16,
     /// The client.
     pub(super) peer: SocketAddr,
+    /// The client, as it is told.
+    pub(super) peer_text: AddressText,
     /// Its socket.
     pub(super) socket: Socket,
 }
@@ -93,7 +96,7 @@ impl Conversation {
         let passage = Passage {
             record: &record,
             head: &head,
-            client: self.peer.ip(),
+            client: &self.peer_text,
             port: self.port,
             place,
             ended,

@@ -17,7 +17,7 @@ pub enum Outcome<R> {
 }
 
 /// Why there is no response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Failure {
     /// The Service port has no ready endpoint.
     NoEndpoint,

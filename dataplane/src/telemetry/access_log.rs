@@ -5,7 +5,7 @@ mod tests;
 
 use std::fmt::Display;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rebound_api::name::{ObjectKey, ServicePort};
@@ -31,7 +31,7 @@ struct Line<'a> {
     time: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<&'a str>,
-    client: IpAddr,
+    client: &'a str,
     method: &'a str,
     host: &'a str,
     path: &'a str,
@@ -71,7 +71,7 @@ pub fn put_line(format: Format, passage: &Passage<'_>, out: &mut Vec<u8>) {
     let line = Line {
         time: time.as_str(),
         trace_id: trace.as_ref().and_then(|hex| std::str::from_utf8(hex).ok()),
-        client: passage.client.to_canonical(),
+        client: std::str::from_utf8(passage.client.ip()).unwrap_or_default(),
         method: passage.head.method.as_str(),
         host: passage.head.host(),
         path: passage.head.path(),

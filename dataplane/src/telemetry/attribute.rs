@@ -61,17 +61,20 @@ pub const fn encoded<const N: usize>(name: &str) -> [u8; N] {
 
 /// Appends an attribute that is text.
 pub fn put_str(of: u8, key: Key, value: &str, out: &mut Vec<u8>) {
-    put_text(of, key, cut(value).as_bytes(), out);
+    put_parts(of, key, &[value.as_bytes()], out);
 }
 
-/// Appends an attribute that is text in parts, of which the last is cut where the whole is too long.
-pub fn put_parts(of: u8, key: Key, parts: &[&str], out: &mut Vec<u8>) {
+/// Appends an attribute that is text in parts, each of which is UTF-8.
+pub fn put_parts(of: u8, key: Key, parts: &[&[u8]], out: &mut Vec<u8>) {
     let length = parts.iter().map(|part| part.len()).sum();
     if length > TEXT_MAX_BYTES {
-        return put_str(of, key, &parts.concat(), out);
+        let whole = parts.concat();
+        let text = cut(std::str::from_utf8(&whole).unwrap_or_default());
+        put_head(of, key, text.len(), out);
+        return out.extend_from_slice(text.as_bytes());
     }
     put_head(of, key, length, out);
-    parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+    parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
 /// Appends an attribute that is a number.
@@ -97,11 +100,6 @@ pub fn put_pair(of: u8, name: &str, value: &str, out: &mut Vec<u8>) {
     put_bytes(field::TEXT, value.as_bytes(), out);
 }
 
-fn put_text(of: u8, key: Key, value: &[u8], out: &mut Vec<u8>) {
-    put_head(of, key, value.len(), out);
-    out.extend_from_slice(value);
-}
-
 /// Everything of an attribute that is text but the text, which is so long.
 fn put_head(of: u8, Key(key): Key, length: usize, out: &mut Vec<u8>) {
     let whole = key.len() + 4 + length;
@@ -124,5 +122,5 @@ fn put_key(of: u8, Key(key): Key, value_len: usize, out: &mut Vec<u8>) {
 
 /// As much of the text as is told.
 fn cut(text: &str) -> &str {
-    if text.len() <= TEXT_MAX_BYTES { text } else { &text[..text.floor_char_boundary(TEXT_MAX_BYTES)] }
+    &text[..text.floor_char_boundary(TEXT_MAX_BYTES)]
 }

@@ -17,9 +17,12 @@ use super::metrics::Metrics;
 use super::outbox::{Errand, Parcel};
 use super::protobuf::{put_bytes, put_length, put_nested};
 use super::settings::Traces;
+use crate::clock;
 
 /// A batch is sent when it has so many bytes, even if more is waiting.
 const BATCH_MAX_BYTES: usize = 1024 * 1024;
+/// A batch that has begun waits so long for more: a request for every parcel would cost more than the spans.
+const BATCH_WAIT: Duration = Duration::from_millis(200);
 /// How often a batch is sent again that the collector could not take.
 const RETRIES_MAX: u32 = 2;
 /// The wait before the first of these; it doubles.
@@ -104,8 +107,9 @@ pub fn run(settings: &Traces, metrics: &Metrics, errands: &flume::Receiver<Erran
 /// What has arrived, and whether that is all there will ever be; none: there is nothing and there will be nothing.
 fn gather(errands: &flume::Receiver<Errand>) -> Option<(Parcel, bool)> {
     let Ok(Errand::Parcel(mut batch)) = errands.recv() else { return None };
+    let deadline = clock::now() + BATCH_WAIT;
     while batch.bytes.len() < BATCH_MAX_BYTES {
-        match errands.try_recv() {
+        match errands.recv_deadline(deadline) {
             Ok(Errand::Parcel(parcel)) => {
                 batch.bytes.extend_from_slice(&parcel.bytes);
                 batch.items += parcel.items;

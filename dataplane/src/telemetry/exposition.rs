@@ -12,6 +12,7 @@ use super::metrics::histogram::{Exemplar, Reading};
 use super::metrics::service::ServiceCounters;
 use super::metrics::{CLASSES, Cause, CoreMetrics, Metrics, Number};
 use crate::retry::decide::Reason;
+use crate::retry::outcome::Failure;
 use crate::snapshot::plan::{Plan, Target};
 
 /// How a page is written.
@@ -341,9 +342,10 @@ fn duration_labels(key: Key) -> String {
     let (status, error) = match key.result {
         Outcome::Status(status) if status >= 500 => (status.to_string(), status.to_string()),
         Outcome::Status(status) => (status.to_string(), String::new()),
-        Outcome::Error(name) => (String::new(), name.to_owned()),
-        Outcome::Gone | Outcome::Uncounted => (String::new(), String::new()),
+        // A client that goes away is nobody's error.
+        Outcome::Failed(Failure::ClientGone) | Outcome::Uncounted => (String::new(), String::new()),
+        Outcome::Failed(failure) => (String::new(), failure.name().to_owned()),
     };
-    let method = key.method;
+    let method = key.method();
     format!("http_request_method=\"{method}\",http_response_status_code=\"{status}\",error_type=\"{error}\"")
 }

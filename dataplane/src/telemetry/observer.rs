@@ -10,10 +10,12 @@ use super::metrics::histogram::{Exemplar, micros};
 use super::metrics::service::ServiceCounters;
 use super::outbox::Outbox;
 use super::passage::Passage;
+use super::phrases::Phrases;
 use super::record::Record;
 use super::reporting::Reporting;
 use super::span::{is_kept, put_spans};
 use super::trace::{Sampler, Trace, TraceParent};
+use crate::retry::outcome::Failure;
 
 /// Requests that one core shows on the live page in one second; more could not be read anyway.
 const RECENT_MAX_PER_SECOND: u32 = 20;
@@ -36,6 +38,7 @@ pub struct Observer {
 struct Spans {
     sampler: Sampler,
     keep_remarkable: bool,
+    phrases: Phrases,
     outbox: Outbox,
 }
 
@@ -59,6 +62,7 @@ impl Observer {
         let spans = reporting.spans.as_ref().map(|spans| Spans {
             sampler: spans.sampler,
             keep_remarkable: spans.keep_remarkable,
+            phrases: Phrases::default(),
             outbox: Outbox::new(spans.sender.clone()),
         });
         let log = reporting.log.as_ref().map(|log| Log {
@@ -130,7 +134,7 @@ impl Observer {
         };
         let kept = is_kept(trace, spans.keep_remarkable, remarkable);
         if kept {
-            spans.outbox.put(&core.spans_dropped, |out| put_spans(passage, trace, out));
+            spans.outbox.put(&core.spans_dropped, |out| put_spans(passage, trace, &spans.phrases, out));
         }
         kept
     }
@@ -158,7 +162,7 @@ fn count(passage: &Passage<'_>, kept: bool, core: &CoreMetrics) {
         let trace = passage.trace_id().filter(|_| kept)?;
         Some(Exemplar { trace, value, unix_ms: passage.ended_unix.as_millis() as u64 })
     };
-    let result = record.status.map_or(Outcome::Gone, Outcome::Status);
+    let result = record.status.map_or(Outcome::Failed(Failure::ClientGone), Outcome::Status);
     core.server_durations.observe(Key::new(&head.method, result), duration, exemplar(micros(duration)));
     for attempt in &record.attempts {
         let took = attempt.ended_at(*ended).saturating_duration_since(attempt.started);

@@ -9,9 +9,9 @@ use std::mem;
 use super::metrics::Number;
 
 /// A parcel leaves when it has so many bytes, whatever the time is.
-pub const PARCEL_BYTES: usize = 32 * 1024;
+pub const PARCEL_BYTES: usize = 128 * 1024;
 /// Parcels that may wait for the thread that takes them, from all cores together: 4 MiB.
-pub const PARCELS_MAX: usize = 128;
+pub const PARCELS_MAX: usize = 32;
 
 /// Bytes that make sense one behind the other.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ mod tests {
     }
 
     fn write(out: &mut Vec<u8>) -> u64 {
-        out.extend_from_slice(&[0; 1024]);
+        out.extend_from_slice(&[0; PARCEL_BYTES / 32]);
         1
     }
 

@@ -1,12 +1,13 @@
 //! A request that is over, as everything that tells of it sees it: spans, log lines, the live page. One place where
 //! secrets are kept back: header fields never get here, and of a query only the names do.
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use rebound_api::config::route::{PathMatch, Rule};
 use rebound_api::name::{ObjectKey, ServicePort};
 
+use super::address::AddressText;
+use super::phrases::PlaceId;
 use super::record::Record;
 use super::trace::TraceId;
 use crate::http::h1::request::RequestHead;
@@ -22,7 +23,7 @@ pub struct Passage<'a> {
     /// Its head.
     pub head: &'a RequestHead,
     /// Who sent it.
-    pub client: IpAddr,
+    pub client: &'a AddressText,
     /// The port that it came in by.
     pub port: u16,
     /// Where it led; none: nothing answered to it.
@@ -36,6 +37,8 @@ pub struct Passage<'a> {
 /// Where a request led.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
+    /// What tells it from others.
+    pub id: PlaceId,
     /// The HTTPRoute.
     pub route: &'a ObjectKey,
     /// The rule of it that matched.
@@ -57,6 +60,14 @@ impl Passage<'_> {
         self.ended_unix.saturating_sub(self.ended.saturating_duration_since(moment))
     }
 
+    /// The same in nanoseconds, as OTLP counts. Wraps after the year 2554.
+    pub fn unix_nanos(&self, moment: Instant) -> u64 {
+        let nanos = |since: Duration| {
+            since.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(since.subsec_nanos()))
+        };
+        nanos(self.ended_unix).wrapping_sub(nanos(self.ended.saturating_duration_since(moment)))
+    }
+
     /// Its trace, if there is one.
     pub fn trace_id(&self) -> Option<TraceId> {
         self.record.trace.map(|trace| trace.id)
@@ -64,6 +75,14 @@ impl Passage<'_> {
 }
 
 impl Place<'_> {
+    /// The [`Place::template`] of every path, where there is but one match.
+    pub fn only_template(&self) -> Option<&str> {
+        match &self.rule.matches[..] {
+            [only] => Some(text_of(&only.path)),
+            _ => None,
+        }
+    }
+
     /// The path as the route's author wrote it: what requests to one place have in common. An expression is taken to
     /// have matched where no other path of the rule does.
     pub fn template(&self, path: &str) -> Option<&str> {

@@ -7,21 +7,16 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use opentelemetry_semantic_conventions::attribute as name;
-use rebound_api::name::ObjectKey;
 
-use super::address::AddressText;
-use super::attribute::{Key, OF_EVENT, OF_SPAN, key, put_float, put_int, put_parts, put_str};
-use super::metrics::durations::known_method;
-use super::passage::{Passage, Place, put_redacted};
+use super::attribute::{Key, OF_EVENT, OF_SPAN, encoded, key, put_float, put_int, put_parts, put_str};
+use super::passage::{Passage, put_redacted};
+use super::phrases::{MethodPhrases, Phrases, PlacePhrases};
 use super::protobuf::{put_bytes, put_fixed64, put_length, put_nested, put_number};
-use super::record::{Attempt, Pause};
+use super::record::{Attempt, Pause, Record};
 use super::trace::{SAMPLED, SpanId, Trace};
 use crate::http::h1::method::Method;
-use crate::retry::decide::Ended;
+use crate::retry::decide::{Ended, Reason};
 use crate::retry::outcome::Failure;
 
 /// Attributes for which there is no standard name.
@@ -56,13 +51,13 @@ const ROOM_BYTES: usize = 1024;
 const SPANS: u8 = 2;
 
 /// Fields of `Span`.
-mod field {
+pub(super) mod field {
     pub(super) const TRACE_ID: u8 = 1;
     pub(super) const SPAN_ID: u8 = 2;
     pub(super) const TRACE_STATE: u8 = 3;
     pub(super) const PARENT_SPAN_ID: u8 = 4;
-    pub(super) const NAME: u8 = 5;
-    pub(super) const KIND: u8 = 6;
+    pub(in crate::telemetry) const NAME: u8 = 5;
+    pub(in crate::telemetry) const KIND: u8 = 6;
     pub(super) const START: u8 = 7;
     pub(super) const END: u8 = 8;
     pub(super) const EVENTS: u8 = 11;
@@ -76,8 +71,8 @@ mod event_field {
     pub(super) const NAME: u8 = 2;
 }
 
-const KIND_SERVER: u64 = 2;
-const KIND_CLIENT: u64 = 3;
+pub(super) const KIND_SERVER: u64 = 2;
+pub(super) const KIND_CLIENT: u64 = 3;
 /// `Status.code`.
 const STATUS_CODE: u8 = 3;
 const STATUS_ERROR: u64 = 2;
@@ -89,18 +84,23 @@ const FLAG_IS_REMOTE: u32 = 0x200;
 const TRACE_STATE_MAX_BYTES: usize = 512;
 
 /// Appends the spans of a request, each as a field of `ScopeSpans`. Returns how many.
-pub fn put_spans(passage: &Passage<'_>, trace: &Trace, out: &mut Vec<u8>) -> u64 {
+pub fn put_spans(passage: &Passage<'_>, trace: &Trace, phrases: &Phrases, out: &mut Vec<u8>) -> u64 {
     out.reserve(ROOM_BYTES);
-    let state = trace_state(passage, trace);
-    put_nested(SPANS, out, |out| put_server(passage, trace, state, out));
+    let place = passage.place.as_ref().map(|place| phrases.of_place(place));
+    let telling = Telling {
+        passage,
+        trace,
+        target: Target::of(passage.head.target()),
+        method: phrases.of_method(&passage.head.method),
+        place: place.as_deref(),
+        phrases,
+        state: trace_state(passage, trace),
+    };
+    put_nested(SPANS, out, |out| telling.put_server(out));
     let mut count = 1;
     for (resend, attempt) in (0..).zip(&passage.record.attempts) {
         if let Some(span) = attempt.span {
-            put_nested(SPANS, out, |out| {
-                put_ids(trace, span, Some(trace.span), FLAG_HAS_REMOTE, out);
-                put_state(state, out);
-                put_client(passage, attempt, resend, out);
-            });
+            put_nested(SPANS, out, |out| telling.put_client(attempt, span, resend, out));
             count += 1;
         }
     }
@@ -113,72 +113,139 @@ pub fn is_kept(trace: &Trace, keep_remarkable: bool, remarkable: bool) -> bool {
     trace.flags & SAMPLED != 0 || (keep_remarkable && remarkable)
 }
 
-fn put_server(passage: &Passage<'_>, trace: &Trace, state: Option<&[u8]>, out: &mut Vec<u8>) {
-    let remote = if trace.parent.is_some() { FLAG_IS_REMOTE } else { 0 };
-    put_ids(trace, trace.span, trace.parent, FLAG_HAS_REMOTE | remote, out);
-    put_state(state, out);
-    let Passage { record, head, place, .. } = passage;
-    let template = place.as_ref().and_then(|place| place.template(head.path()));
-    put_name(span_method(&head.method), template, out);
-    put_number(field::KIND, KIND_SERVER, out);
-    put_times(passage.unix(record.started), passage.ended_unix, out);
-    put_method(&head.method, out);
-    put_attribute(key!(name::URL_SCHEME), "http", out);
-    put_attribute(key!(name::URL_PATH), head.path(), out);
-    if let Some(query) = head.query() {
-        put_attribute(key!(name::URL_QUERY), &redacted(query), out);
-    }
-    put_attribute(key!(name::SERVER_ADDRESS), head.host(), out);
-    put_count(key!(name::SERVER_PORT), u64::from(head.port().unwrap_or(passage.port)), out);
-    let client = AddressText::new(SocketAddr::new(passage.client, 0));
-    put_attribute(key!(name::CLIENT_ADDRESS), client.ip(), out);
-    put_attribute(key!(name::NETWORK_PROTOCOL_VERSION), head.version.number(), out);
-    if let Some(template) = template {
-        put_attribute(key!(name::HTTP_ROUTE), template, out);
-    }
-    if let Some(place) = place {
-        put_object(key!(own::ROUTE), place.route, out);
-    }
-    put_retries(passage, out);
-    if let Some(status) = record.status {
-        put_count(key!(name::HTTP_RESPONSE_STATUS_CODE), u64::from(status), out);
-        if status >= 500 {
-            put_error(&error_type(passage, status), out);
-        }
-    }
-    for (number, attempt) in (1..).zip(&record.attempts) {
-        if let Some(pause) = attempt.pause {
-            put_nested(field::EVENTS, out, |out| put_event(passage, number, attempt, pause, out));
-        }
+/// A request on its way into spans.
+struct Telling<'a> {
+    passage: &'a Passage<'a>,
+    trace: &'a Trace,
+    target: Target<'a>,
+    method: &'a MethodPhrases,
+    place: Option<&'a PlacePhrases>,
+    phrases: &'a Phrases,
+    state: Option<&'a [u8]>,
+}
+
+/// A request target, taken apart once.
+struct Target<'a> {
+    path: &'a str,
+    /// With its values kept back.
+    query: Option<String>,
+}
+
+impl<'a> Target<'a> {
+    fn of(target: &'a str) -> Self {
+        let Some((path, query)) = target.split_once('?') else {
+            return Self { path: target, query: None };
+        };
+        let mut redacted = String::new();
+        put_redacted(query, &mut redacted);
+        Self { path, query: Some(redacted) }
     }
 }
 
-fn put_client(passage: &Passage<'_>, attempt: &Attempt, resend: u64, out: &mut Vec<u8>) {
-    put_name(span_method(&passage.head.method), None, out);
-    put_number(field::KIND, KIND_CLIENT, out);
-    put_times(passage.unix(attempt.started), passage.unix(attempt.ended_at(passage.ended)), out);
-    put_method(&passage.head.method, out);
-    let address = AddressText::new(attempt.endpoint);
-    put_attribute(key!(name::SERVER_ADDRESS), address.ip(), out);
-    put_count(key!(name::SERVER_PORT), u64::from(attempt.endpoint.port()), out);
-    put_url(passage, address.as_str(), out);
-    put_attribute(key!(name::NETWORK_PROTOCOL_VERSION), "1.1", out);
-    if resend > 0 {
-        put_count(key!(name::HTTP_REQUEST_RESEND_COUNT), resend, out);
-    }
-    if let Some(place) = &passage.place {
-        put_target(place, passage.head.path(), out);
-    }
-    match attempt.ended() {
-        Ended::Status { code, .. } => {
-            put_count(key!(name::HTTP_RESPONSE_STATUS_CODE), u64::from(code), out);
-            if code >= 400 {
-                put_error(&code.to_string(), out);
+impl Telling<'_> {
+    fn put_server(&self, out: &mut Vec<u8>) {
+        let Self { passage, trace, target, .. } = self;
+        let remote = if trace.parent.is_some() { FLAG_IS_REMOTE } else { 0 };
+        put_ids(trace, trace.span, trace.parent, FLAG_HAS_REMOTE | remote, out);
+        put_state(self.state, out);
+        let Passage { record, head, .. } = passage;
+        let template = self.template();
+        put_name(self.method.name, template, out);
+        put_times([passage.unix_nanos(record.started), passage.unix_nanos(passage.ended)], out);
+        out.extend_from_slice(self.method.server(head.version));
+        self.put_original_method(out);
+        put_attribute(key!(name::URL_PATH), target.path, out);
+        if let Some(query) = &target.query {
+            put_attribute(key!(name::URL_QUERY), query, out);
+        }
+        let host = self.phrases.of_host(head.host(), head.port().unwrap_or(passage.port));
+        out.extend_from_slice(&host.server);
+        put_parts(OF_SPAN, key!(name::CLIENT_ADDRESS), &[passage.client.ip()], out);
+        if let Some(place) = self.place {
+            out.extend_from_slice(&place.server);
+            if let Some(template) = template.filter(|_| place.template.is_none()) {
+                put_attribute(key!(name::HTTP_ROUTE), template, out);
             }
         }
-        // Giving a request up is nobody's error.
-        Ended::Failed(Failure::ClientGone) => {}
-        Ended::Failed(failure) => put_error(failure.name(), out),
+        self.put_retries(out);
+        if let Some(status) = record.status {
+            put_status(status, out);
+            if status >= 500 {
+                put_error(&error_type(passage, status), out);
+            }
+        }
+        for (number, attempt) in (1..).zip(&record.attempts) {
+            if let Some(pause) = attempt.pause {
+                put_nested(field::EVENTS, out, |out| put_event(passage, number, attempt, pause, out));
+            }
+        }
+    }
+
+    fn put_client(&self, attempt: &Attempt, span: SpanId, resend: u64, out: &mut Vec<u8>) {
+        let Self { passage, trace, .. } = self;
+        put_ids(trace, span, Some(trace.span), FLAG_HAS_REMOTE, out);
+        put_state(self.state, out);
+        let ended = attempt.ended_at(passage.ended);
+        put_times([passage.unix_nanos(attempt.started), passage.unix_nanos(ended)], out);
+        out.extend_from_slice(&self.method.client);
+        self.put_original_method(out);
+        let endpoint = self.phrases.of_endpoint(attempt.endpoint);
+        out.extend_from_slice(&endpoint.client);
+        self.put_url(endpoint.text.whole(), out);
+        if resend > 0 {
+            put_count(key!(name::HTTP_REQUEST_RESEND_COUNT), resend, out);
+        }
+        if let Some(place) = self.place {
+            out.extend_from_slice(&place.client);
+            if let Some(template) = self.template().filter(|_| place.template.is_none()) {
+                put_attribute(key!(name::URL_TEMPLATE), template, out);
+            }
+        }
+        match attempt.ended() {
+            Ended::Status { code, .. } => {
+                put_status(code, out);
+                if code >= 400 {
+                    put_error(&code.to_string(), out);
+                }
+            }
+            // Giving a request up is nobody's error.
+            Ended::Failed(Failure::ClientGone) => {}
+            Ended::Failed(failure) => put_error(failure.name(), out),
+        }
+    }
+
+    /// The route's path, which stands for the request's wherever requests are put together.
+    fn template(&self) -> Option<&str> {
+        let known = self.place.and_then(|place| place.template.as_deref());
+        known.or_else(|| self.passage.place.as_ref()?.template(self.target.path))
+    }
+
+    fn put_original_method(&self, out: &mut Vec<u8>) {
+        if let Method::Other(token) = &self.passage.head.method {
+            put_attribute(key!(name::HTTP_REQUEST_METHOD_ORIGINAL), token, out);
+        }
+    }
+
+    fn put_retries(&self, out: &mut Vec<u8>) {
+        let Record { attempts, reason, .. } = self.passage.record;
+        if attempts.len() == 1 && *reason == Some(Reason::Success) {
+            return out.extend_from_slice(&self.phrases.plain);
+        }
+        put_count(key!(own::ATTEMPTS), attempts.len() as u64, out);
+        if let Some(reason) = reason {
+            put_attribute(key!(own::REASON), reason.name(), out);
+        }
+    }
+
+    fn put_url(&self, authority: &[u8], out: &mut Vec<u8>) {
+        let path = self.target.path.as_bytes();
+        match &self.target.query {
+            None => put_parts(OF_SPAN, key!(name::URL_FULL), &[b"http://", authority, path], out),
+            Some(query) => {
+                let parts: [&[u8]; 5] = [b"http://", authority, path, b"?", query.as_bytes()];
+                put_parts(OF_SPAN, key!(name::URL_FULL), &parts, out);
+            }
+        }
     }
 }
 
@@ -221,51 +288,36 @@ fn put_name(method: &str, template: Option<&str>, out: &mut Vec<u8>) {
     }
 }
 
-fn span_method(method: &Method) -> &str {
-    match method {
-        Method::Other(_) => "HTTP",
-        known => known.as_str(),
-    }
+fn put_times([start, end]: [u64; 2], out: &mut Vec<u8>) {
+    const FIXED64: u8 = 1;
+    let mut times = [0; 18];
+    times[0] = field::START << 3 | FIXED64;
+    times[1..9].copy_from_slice(&start.to_le_bytes());
+    times[9] = field::END << 3 | FIXED64;
+    times[10..].copy_from_slice(&end.to_le_bytes());
+    out.extend_from_slice(&times);
 }
 
-fn put_times(start: Duration, end: Duration, out: &mut Vec<u8>) {
-    put_fixed64(field::START, nanos(start), out);
-    put_fixed64(field::END, nanos(end), out);
-}
-
-fn put_method(method: &Method, out: &mut Vec<u8>) {
-    put_attribute(key!(name::HTTP_REQUEST_METHOD), known_method(method), out);
-    if let Method::Other(token) = method {
-        put_attribute(key!(name::HTTP_REQUEST_METHOD_ORIGINAL), token, out);
+/// Statuses are numbers of two bytes in this encoding, so what comes before them is the same for all.
+fn put_status(status: u16, out: &mut Vec<u8>) {
+    const NAME: &str = name::HTTP_RESPONSE_STATUS_CODE;
+    const NUMBER: u8 = 3;
+    const HEAD: [u8; NAME.len() + 2] = encoded(NAME);
+    const LENGTH: u8 = 2;
+    if status < 0x80 {
+        return put_count(key!(NAME), u64::from(status), out);
     }
-}
-
-fn put_retries(passage: &Passage<'_>, out: &mut Vec<u8>) {
-    put_count(key!(own::ATTEMPTS), passage.record.attempts.len() as u64, out);
-    if let Some(reason) = passage.record.reason {
-        put_attribute(key!(own::REASON), reason.name(), out);
-    }
-    if let Some(policy) = passage.place.and_then(|place| place.policy) {
-        put_object(key!(own::POLICY), policy, out);
-    }
-}
-
-/// The Service port that an attempt was for.
-fn put_target(place: &Place<'_>, path: &str, out: &mut Vec<u8>) {
-    let service = &place.service.service;
-    put_attribute(key!(name::SERVICE_PEER_NAMESPACE), service.namespace(), out);
-    put_attribute(key!(name::SERVICE_PEER_NAME), service.name(), out);
-    put_count(key!(own::SERVICE_PORT), u64::from(place.service.port), out);
-    if let Some(template) = place.template(path) {
-        put_attribute(key!(name::URL_TEMPLATE), template, out);
-    }
-    if let Some(policy) = place.policy {
-        put_object(key!(own::POLICY), policy, out);
-    }
+    let mut whole = [0; 2 + HEAD.len() + 5];
+    whole[0] = OF_SPAN << 3 | LENGTH;
+    whole[1] = (HEAD.len() + 5) as u8;
+    whole[2..2 + HEAD.len()].copy_from_slice(&HEAD);
+    let value = [2 << 3 | LENGTH, 3, NUMBER << 3, status as u8 | 0x80, (status >> 7) as u8];
+    whole[2 + HEAD.len()..].copy_from_slice(&value);
+    out.extend_from_slice(&whole);
 }
 
 fn put_event(passage: &Passage<'_>, number: u64, attempt: &Attempt, pause: Pause, out: &mut Vec<u8>) {
-    put_fixed64(event_field::TIME, nanos(passage.unix(attempt.ended_at(passage.ended))), out);
+    put_fixed64(event_field::TIME, passage.unix_nanos(attempt.ended_at(passage.ended)), out);
     put_bytes(event_field::NAME, RETRY_SCHEDULED.as_bytes(), out);
     put_int(OF_EVENT, key!(own::ATTEMPT), number, out);
     put_str(OF_EVENT, key!(own::REASON), reason_of(attempt), out);
@@ -295,20 +347,6 @@ fn put_error(kind: &str, out: &mut Vec<u8>) {
     put_number(STATUS_CODE, STATUS_ERROR, out);
 }
 
-fn put_url(passage: &Passage<'_>, authority: &str, out: &mut Vec<u8>) {
-    let (key, path) = (key!(name::URL_FULL), passage.head.path());
-    match passage.head.query() {
-        None => put_parts(OF_SPAN, key, &["http://", authority, path], out),
-        Some(query) => put_parts(OF_SPAN, key, &["http://", authority, path, "?", &redacted(query)], out),
-    }
-}
-
-fn redacted(query: &str) -> String {
-    let mut text = String::new();
-    put_redacted(query, &mut text);
-    text
-}
-
 /// What other systems keep in the trace, as it came. Without a valid parent it is nobody's (Trace Context, 3.3).
 fn trace_state<'a>(passage: &Passage<'a>, trace: &Trace) -> Option<&'a [u8]> {
     trace.parent?;
@@ -325,12 +363,4 @@ fn put_attribute(key: Key, value: &str, out: &mut Vec<u8>) {
 
 fn put_count(key: Key, value: u64, out: &mut Vec<u8>) {
     put_int(OF_SPAN, key, value, out);
-}
-
-fn put_object(key: Key, object: &ObjectKey, out: &mut Vec<u8>) {
-    put_parts(OF_SPAN, key, &[object.namespace(), "/", object.name()], out);
-}
-
-fn nanos(since: Duration) -> u64 {
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

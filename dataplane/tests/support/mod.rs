@@ -190,7 +190,9 @@ impl TestEnv {
         let page = String::from_utf8(self.admin("/metrics").body).unwrap();
         let (family, labels) = name.split_once('{').unwrap_or((name, ""));
         let labels: Vec<_> = labels.trim_end_matches('}').split(',').collect();
-        assert!(page.contains(&format!("# TYPE {family} ")), "no {family} in:\n{page}");
+        let parts = ["", "_count", "_sum", "_bucket"];
+        let mut families = parts.iter().filter_map(|part| family.strip_suffix(part));
+        assert!(families.any(|name| page.contains(&format!("# TYPE {name} "))), "no {family} in:\n{page}");
         let value = |line: &str| {
             let (series, value) = line.rsplit_once(' ')?;
             let of = series.strip_prefix(family)?;

@@ -8,9 +8,12 @@ use crate::clock;
 use crate::http::h1::request::{RequestHead, RequestParser};
 use crate::retry::decide::Reason;
 use crate::retry::outcome::Failure;
+use crate::telemetry::address::AddressText;
 use crate::telemetry::passage::Place;
+use crate::telemetry::phrases::PlaceId;
 use crate::telemetry::record::{Pause, Record, Source};
 
+const ID: PlaceId = PlaceId { generation: rebound_api::name::Generation(1), route: 0, rule: 0, cluster: 0 };
 const ROUTE: Rule = Rule {
     matches: vec![],
     request_headers: HeaderEdits { remove: vec![], set: vec![], add: vec![] },
@@ -42,9 +45,9 @@ fn line(format: Format, record: &Record, head: &RequestHead) -> String {
     let passage = Passage {
         record,
         head,
-        client: [192, 0, 2, 7].into(),
+        client: &AddressText::new(SocketAddr::from(([192, 0, 2, 7], 50_000))),
         port: 80,
-        place: Some(Place { route: &route, rule: &ROUTE, service: &service, policy: Some(&policy) }),
+        place: Some(Place { id: ID, route: &route, rule: &ROUTE, service: &service, policy: Some(&policy) }),
         ended: record.started + Duration::from_micros(31_500),
         ended_unix: Duration::from_micros(784_111_777_073_500),
     };

@@ -73,7 +73,7 @@ fn series_stay_few_whatever_clients_and_backends_send() {
     }
     let counted: Vec<_> = metrics.cores[0].client_durations.read().collect();
     assert!(counted.len() < 100, "{}", counted.len());
-    assert!(counted.iter().all(|(key, _)| key.method == OTHER));
+    assert!(counted.iter().all(|(key, _)| key.method() == OTHER));
     let all: u64 = counted.iter().flat_map(|(_, reading)| &reading.counts).sum();
     assert_eq!(all, 500, "some are lost");
 }

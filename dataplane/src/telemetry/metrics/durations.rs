@@ -17,8 +17,7 @@ const SERIES_MAX: usize = 96;
 /// What a duration is told apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
-    /// A well-known method, or [`OTHER`].
-    pub method: &'static str,
+    method: MethodIndex,
     /// How it ended.
     pub result: Outcome,
 }
@@ -28,10 +27,8 @@ pub struct Key {
 pub enum Outcome {
     /// With a response of this status.
     Status(u16),
-    /// Without one, by this error.
-    Error(&'static str),
-    /// Without one because the client had gone: nobody's error.
-    Gone,
+    /// Without one, for this reason.
+    Failed(Failure),
     /// The table was full.
     Uncounted,
 }
@@ -70,7 +67,8 @@ impl Durations {
 
     /// Every series that has been counted.
     pub fn read(&self) -> impl Iterator<Item = (Key, Reading)> {
-        let overflow = (Key { method: OTHER, result: Outcome::Uncounted }, self.overflow.read());
+        let overflow = Key { method: MethodIndex::of(&Method::Other("".into())), result: Outcome::Uncounted };
+        let overflow = (overflow, self.overflow.read());
         let known = self.series.iter().map_while(OnceLock::get);
         let known = known.map(|series| (series.key, series.histogram.read()));
         known.chain(
@@ -93,7 +91,12 @@ impl Durations {
 impl Key {
     /// The key of an exchange.
     pub fn new(method: &Method, result: Outcome) -> Self {
-        Self { method: known_method(method), result }
+        Self { method: MethodIndex::of(method), result }
+    }
+
+    /// A well-known method, or [`OTHER`].
+    pub fn method(&self) -> &'static str {
+        self.method.name()
     }
 }
 
@@ -101,24 +104,40 @@ impl From<Ended> for Outcome {
     fn from(ended: Ended) -> Self {
         match ended {
             Ended::Status { code, .. } => Self::Status(code),
-            Ended::Failed(Failure::ClientGone) => Self::Gone,
-            Ended::Failed(failure) => Self::Error(failure.name()),
+            Ended::Failed(failure) => Self::Failed(failure),
         }
     }
 }
 
 /// The method's name if it is a well-known one, else [`OTHER`]: names that clients make up must not become series.
 pub fn known_method(method: &Method) -> &'static str {
-    match method {
-        Method::Get => "GET",
-        Method::Head => "HEAD",
-        Method::Options => "OPTIONS",
-        Method::Trace => "TRACE",
-        Method::Put => "PUT",
-        Method::Delete => "DELETE",
-        Method::Post => "POST",
-        Method::Patch => "PATCH",
-        Method::Query => "QUERY",
-        Method::Other(_) => OTHER,
+    MethodIndex::of(method).name()
+}
+
+/// A method by its place among the names: cheaper to compare than they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct MethodIndex(u8);
+
+impl MethodIndex {
+    const NAMES: [&'static str; 10] =
+        ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "POST", "PATCH", "QUERY", OTHER];
+
+    fn of(method: &Method) -> Self {
+        Self(match method {
+            Method::Get => 0,
+            Method::Head => 1,
+            Method::Options => 2,
+            Method::Trace => 3,
+            Method::Put => 4,
+            Method::Delete => 5,
+            Method::Post => 6,
+            Method::Patch => 7,
+            Method::Query => 8,
+            Method::Other(_) => 9,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        Self::NAMES.get(usize::from(self.0)).copied().unwrap_or(OTHER)
     }
 }

@@ -157,5 +157,6 @@ impl ExemplarCell {
 
 /// Whole microseconds; what does not fit is the most that does.
 pub fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+    let seconds = duration.as_secs().saturating_mul(1_000_000);
+    seconds.saturating_add(u64::from(duration.subsec_micros()))
 }
