@@ -12,6 +12,7 @@ use rebound_api::crd::gateway_config::{Checked, Scale, Settings, check};
 use serde_json::{Value, json};
 
 goldens! {
+    a_collector_that_is_no_url
     a_status_of_somebody_else
     amounts
     autoscaling

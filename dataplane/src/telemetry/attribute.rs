@@ -61,7 +61,9 @@ pub const fn encoded<const N: usize>(name: &str) -> [u8; N] {
 
 /// Appends an attribute that is text.
 pub fn put_str(of: u8, key: Key, value: &str, out: &mut Vec<u8>) {
-    put_parts(of, key, &[value.as_bytes()], out);
+    let value = if value.len() <= TEXT_MAX_BYTES { value } else { cut(value) };
+    put_head(of, key, value.len(), out);
+    out.extend_from_slice(value.as_bytes());
 }
 
 /// Appends an attribute that is text in parts, each of which is UTF-8.

@@ -160,7 +160,8 @@ fn count(passage: &Passage<'_>, kept: bool, core: &CoreMetrics) {
     let duration = passage.duration();
     let exemplar = |value| {
         let trace = passage.trace_id().filter(|_| kept)?;
-        Some(Exemplar { trace, value, unix_ms: passage.ended_unix.as_millis() as u64 })
+        let unix_ms = passage.ended_unix.as_secs() * 1_000 + u64::from(passage.ended_unix.subsec_millis());
+        Some(Exemplar { trace, value, unix_ms })
     };
     let result = record.status.map_or(Outcome::Failed(Failure::ClientGone), Outcome::Status);
     core.server_durations.observe(Key::new(&head.method, result), duration, exemplar(micros(duration)));
@@ -174,7 +175,8 @@ fn count(passage: &Passage<'_>, kept: bool, core: &CoreMetrics) {
     if !record.attempts.is_empty() {
         let attempts = record.attempts.len() as u64;
         core.attempts_per_request.observe(attempts);
-        if let Some(exemplar) = exemplar(attempts) {
+        // Nobody looks for an example of what needed no retry.
+        if let Some(exemplar) = exemplar(attempts).filter(|_| attempts > 1) {
             core.attempts_per_request.exemplify(exemplar);
         }
     }

@@ -13,6 +13,7 @@ mod pod;
 mod report;
 mod role;
 mod service;
+mod telemetry;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::fields::{Autoscaling, Dataplane, Placement, SeccompProfile, SeccompType, ServiceConfig};
+use super::fields::{
+    Autoscaling, Dataplane, Placement, SeccompProfile, SeccompType, ServiceConfig, Telemetry,
+};
 use super::{
     GatewayConfig, GatewayConfigSpec, Scale, Seccomp, Settings, definition, opaque, resources, warnings,
 };
@@ -45,9 +47,13 @@ fn settings(examined: &Examined<'_, GatewayConfigSpec>, found: &mut Vec<Violatio
     let placement = spec.placement.clone().unwrap_or_default();
     let service = spec.service.clone().unwrap_or_default();
     let dataplane = spec.dataplane.clone().unwrap_or_default();
+    let telemetry = spec.telemetry.clone().unwrap_or_default();
     let at = |field: &str| format!("spec.placement.{field}");
     labels(&placement, found);
     annotations(&service, found);
+    endpoint(&telemetry, found);
+    let attributes = telemetry.tracing.as_ref().and_then(|tracing| tracing.resource_attributes.as_ref());
+    keys("spec.telemetry.tracing.resourceAttributes", attributes, found);
     let Placement { node_selector, tolerations, affinity, topology_spread } = placement;
     let ServiceConfig { kind, annotations, external_traffic_policy } = service;
     let Dataplane { workers, driver, seccomp_profile, limits: _, timeouts: _ } = dataplane;
@@ -64,6 +70,8 @@ fn settings(examined: &Examined<'_, GatewayConfigSpec>, found: &mut Vec<Violatio
         workers,
         driver,
         seccomp: seccomp_profile.map(seccomp),
+        tracing: telemetry.tracing,
+        access_log: telemetry.access_log,
     }
 }
 
@@ -99,6 +107,19 @@ fn labels(placement: &Placement, found: &mut Vec<Violation>) {
 
 fn annotations(service: &ServiceConfig, found: &mut Vec<Violation>) {
     keys("spec.service.annotations", service.annotations.as_ref(), found);
+}
+
+/// Spans go by OTLP over HTTP, and nowhere else.
+fn endpoint(telemetry: &Telemetry, found: &mut Vec<Violation>) {
+    let endpoint = telemetry.tracing.as_ref().and_then(|tracing| tracing.endpoint.as_deref());
+    let host = |url: &str| {
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
+        Some(rest.split('/').next().unwrap_or_default().to_owned()).filter(|host| !host.is_empty())
+    };
+    if let Some(url) = endpoint.filter(|url| host(url).is_none() || url.contains(char::is_whitespace)) {
+        let message = format!("`{url}` is not a URL such as `http://collector:4318`");
+        found.push(Violation::new("spec.telemetry.tracing.endpoint", Reason::Invalid, message));
+    }
 }
 
 fn keys(path: &str, entries: Option<&BTreeMap<String, String>>, found: &mut Vec<Violation>) {

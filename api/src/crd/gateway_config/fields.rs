@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::REPLICAS_MAX;
+use crate::name::NAME_MAX_CHARS;
 
 /// The most cores that a data plane uses.
 pub const WORKERS_MAX: i32 = 256;
@@ -25,6 +26,8 @@ const VALUE_MAX_CHARS: usize = 4096;
 const PATH_MAX_CHARS: usize = 512;
 /// The longest URL.
 const URL_MAX_CHARS: usize = 512;
+/// The longest name of a service in spans.
+const SERVICE_NAME_MAX_CHARS: usize = 253;
 /// The longest duration: GEP-2257 needs 28.
 const DURATION_MAX_CHARS: usize = 32;
 
@@ -239,6 +242,35 @@ pub struct Tracing {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(range(min = 0, max = 100))]
     pub sampling_percent: Option<i32>,
+    /// Whether the spans of a request that was retried or failed are sent although it was not sampled. Default true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub keep_retried: Option<bool>,
+    /// Header fields for the collector, such as an access token, from a Secret in the namespace of the Gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub headers_from: Option<SecretKey>,
+    /// The name of the service in spans. Default: the name of the Gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(length(chars, min = 1, max = SERVICE_NAME_MAX_CHARS))]
+    pub service_name: Option<String>,
+    /// Further attributes of the resource. Those of the pod are there without being asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(max = ENTRIES_MAX)))]
+    #[schemars(schema_with = "texts")]
+    pub resource_attributes: Option<BTreeMap<String, String>>,
+}
+
+/// An entry of a Secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, garde::Validate)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKey {
+    /// The Secret.
+    #[garde(length(chars, min = 1, max = NAME_MAX_CHARS))]
+    pub name: String,
+    /// The entry: `name=value`, several with commas between them, values in percent encoding.
+    #[garde(length(chars, min = 1, max = NAME_MAX_CHARS))]
+    pub key: String,
 }
 
 /// Numbers for Prometheus.
@@ -259,6 +291,10 @@ pub struct AccessLog {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
     pub mode: Option<AccessLogMode>,
+    /// What a line looks like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub format: Option<AccessLogFormat>,
 }
 
 // The schema shows an enum's own description in place of its field's: so it names the values and the default.
@@ -317,6 +353,15 @@ pub enum AccessLogMode {
     Failures,
     /// All.
     All,
+}
+
+/// What a line of the log looks like: `Json` (the default) an object, `Text` words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum AccessLogFormat {
+    /// An object.
+    Json,
+    /// Words.
+    Text,
 }
 
 /// A map of texts.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Affinity, ResourceRequirements, Toleration, TopologySpreadConstraint};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::fields::{Driver, ServiceType, TrafficPolicy};
+use super::fields::{AccessLog, AccessLogFormat, AccessLogMode, Driver, ServiceType, Tracing, TrafficPolicy};
 
 /// Pods of a data plane: one may go away while the other serves.
 const REPLICAS_DEFAULT: i32 = 2;
@@ -27,6 +27,8 @@ pub struct Settings {
     pub(super) workers: Option<i32>,
     pub(super) driver: Option<Driver>,
     pub(super) seccomp: Option<Seccomp>,
+    pub(super) tracing: Option<Tracing>,
+    pub(super) access_log: Option<AccessLog>,
 }
 
 /// How many pods.
@@ -71,6 +73,8 @@ impl Settings {
             workers: self.workers.or(class.workers),
             driver: self.driver.or(class.driver),
             seccomp: self.seccomp.or(class.seccomp),
+            tracing: self.tracing.or(class.tracing),
+            access_log: self.access_log.or(class.access_log),
         }
     }
 
@@ -145,6 +149,17 @@ impl Settings {
     /// Default: `RuntimeDefault`.
     pub fn seccomp(&self) -> Seccomp {
         self.seccomp.clone().unwrap_or(Seccomp::RuntimeDefault)
+    }
+
+    /// How requests are traced; none: they are not. Default: they are not.
+    pub fn tracing(&self) -> Option<&Tracing> {
+        self.tracing.as_ref().filter(|tracing| tracing.endpoint.is_some())
+    }
+
+    /// Which requests get a line in the log, and what it looks like. Default: none.
+    pub fn access_log(&self) -> (AccessLogMode, AccessLogFormat) {
+        let AccessLog { mode, format } = self.access_log.clone().unwrap_or_default();
+        (mode.unwrap_or(AccessLogMode::Off), format.unwrap_or(AccessLogFormat::Json))
     }
 }
 

@@ -8,12 +8,10 @@ use crate::violation::{Reason, Violation};
 type IsWritten = fn(&GatewayConfigSpec) -> bool;
 
 /// The fields that this version accepts and does not act on. Whoever makes one work takes it out of the table here.
-const NOT_IN_EFFECT: [(&str, IsWritten); 5] = [
+const NOT_IN_EFFECT: [(&str, IsWritten); 3] = [
     ("dataplane.limits", |spec| dataplane(spec, |it| it.limits.is_some())),
     ("dataplane.timeouts", |spec| dataplane(spec, |it| it.timeouts.is_some())),
-    ("telemetry.tracing", |spec| telemetry(spec, |it| it.tracing.is_some())),
     ("telemetry.metrics", |spec| telemetry(spec, |it| it.metrics.is_some())),
-    ("telemetry.accessLog", |spec| telemetry(spec, |it| it.access_log.is_some())),
 ];
 
 /// Every remark about the spec.

@@ -1,6 +1,6 @@
 //! The data plane's container: the proxy, which reads one file and knows nothing of Kubernetes.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, HTTPGetAction, Lifecycle, LifecycleHandler, Probe, SeccompProfile,
@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use rebound_api::crd::gateway_config::fields::Driver;
 use rebound_api::crd::gateway_config::{Seccomp, Settings};
 
-use super::{Common, pod};
+use super::{Common, pod, telemetry};
 use crate::validate::ADMIN_PORT;
 
 /// The container.
@@ -19,6 +19,8 @@ pub(super) const NAME: &str = "dataplane";
 pub(super) const RUN_PATH: &str = "/run/rebound";
 /// What the agent writes and the data plane follows.
 pub(super) const SNAPSHOT: &str = "/run/rebound/snapshot";
+/// Where the live page is, for those who may forward a port of the pod.
+const LIVE_PORT: u16 = 9902;
 /// The data plane stops to accept connections as soon as it is told to go. Nodes and load balancers take a moment to
 /// hear that the pod is going: until then it serves as before.
 pub(super) const PAUSE_SECONDS: i64 = 5;
@@ -28,6 +30,7 @@ pub(super) fn container(common: &Common<'_>) -> Container {
         name: NAME.into(),
         image: Some(common.install.dataplane_image.clone()),
         args: Some(args(common)),
+        env: telemetry::environment(common),
         ports: Some(ports()),
         startup_probe: Some(probe("/livez", 1, 30)),
         readiness_probe: Some(probe("/readyz", 2, 2)),
@@ -58,6 +61,8 @@ fn args(common: &Common<'_>) -> Vec<String> {
         format!("--admin={}", SocketAddr::new(any, ADMIN_PORT)),
         format!("--driver={driver}"),
     ];
+    args.push(format!("--live={}", SocketAddr::new(Ipv4Addr::LOCALHOST.into(), LIVE_PORT)));
+    args.extend(telemetry::flags(settings));
     args.extend(settings.workers().map(|workers| format!("--workers={workers}")));
     args
 }
