@@ -3,8 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Display;
-use std::io::Write;
+use std::fmt::{Display, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -86,7 +85,7 @@ pub fn put_line(format: Format, passage: &Passage<'_>, out: &mut Vec<u8>) {
     };
     match format {
         Format::Json => line.put_json(out),
-        Format::Text => line.put_text(out),
+        Format::Text => out.extend_from_slice(line.text().as_bytes()),
     }
     out.push(b'\n');
 }
@@ -116,39 +115,41 @@ impl Line<'_> {
     }
 
     /// Nothing in it can hold a control character or a quote but what is escaped here.
-    fn put_text(&self, out: &mut Vec<u8>) {
+    fn text(&self) -> String {
         let Self { time, client, method, protocol, duration_ms, .. } = self;
         let (host, path) = (self.host.escape_debug(), self.path.escape_debug());
         let status = self.status.map_or_else(|| "-".into(), |status| status.to_string());
-        // Writing to memory cannot fail.
-        write!(out, "{time} {client} \"{method} {host}{path} {protocol}\" {status} {duration_ms}ms").ok();
-        put_word("route", self.route, out);
-        put_word("service", self.service, out);
-        put_word("policy", self.policy, out);
-        put_word("reason", self.reason, out);
-        put_list("attempts", &self.attempts, out, |attempt| attempt.endpoint.to_string());
-        put_list("results", &self.attempts, out, |attempt| match (attempt.status, attempt.error) {
+        let mut text =
+            format!("{time} {client} \"{method} {host}{path} {protocol}\" {status} {duration_ms}ms");
+        put_word("route", self.route, &mut text);
+        put_word("service", self.service, &mut text);
+        put_word("policy", self.policy, &mut text);
+        put_word("reason", self.reason, &mut text);
+        put_list("attempts", &self.attempts, &mut text, |attempt| attempt.endpoint.to_string());
+        put_list("results", &self.attempts, &mut text, |attempt| match (attempt.status, attempt.error) {
             (Some(status), _) => status.to_string(),
             (None, error) => error.unwrap_or("-").into(),
         });
-        put_list("times_ms", &self.attempts, out, |attempt| attempt.duration_ms.to_string());
-        put_list("waits_ms", &self.attempts, out, |attempt| {
+        put_list("times_ms", &self.attempts, &mut text, |attempt| attempt.duration_ms.to_string());
+        put_list("waits_ms", &self.attempts, &mut text, |attempt| {
             attempt.wait_ms.map_or_else(|| "-".into(), |wait| wait.to_string())
         });
-        put_word("trace", self.trace_id, out);
+        put_word("trace", self.trace_id, &mut text);
+        text
     }
 }
 
-fn put_word(name: &str, value: Option<impl Display>, out: &mut Vec<u8>) {
+fn put_word(name: &str, value: Option<impl Display>, text: &mut String) {
     if let Some(value) = value {
-        write!(out, " {name}={value}").ok();
+        // Writing to a String cannot fail.
+        write!(text, " {name}={value}").ok();
     }
 }
 
-fn put_list(name: &str, attempts: &[AttemptLine], out: &mut Vec<u8>, of: impl Fn(&AttemptLine) -> String) {
+fn put_list(name: &str, attempts: &[AttemptLine], text: &mut String, of: impl Fn(&AttemptLine) -> String) {
     if !attempts.is_empty() {
         let values: Vec<_> = attempts.iter().map(of).collect();
-        put_word(name, Some(values.join(",")), out);
+        put_word(name, Some(values.join(",")), text);
     }
 }
 

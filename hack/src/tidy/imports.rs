@@ -28,13 +28,31 @@ const DATAPLANE_PURE: &[&str] = &[
     "dataplane::retry::backoff",
     "dataplane::retry::budget",
     "dataplane::snapshot::plan",
+    "dataplane::telemetry::access_log",
+    "dataplane::telemetry::passage",
+    "dataplane::telemetry::phrases",
+    "dataplane::telemetry::record",
+    "dataplane::telemetry::span",
+    "dataplane::telemetry::trace",
 ];
 const ON_A_CORE: &[&str] =
     &["dataplane::worker", "dataplane::http", "dataplane::upstream", "dataplane::retry", "dataplane::route"];
-const BETWEEN_THREADS: &[&str] =
-    &["dataplane::snapshot::publish", "dataplane::worker::mailbox", "dataplane::telemetry::export"];
-const OWN_THREADS: &[&str] =
-    &["dataplane::admin", "dataplane::live", "dataplane::snapshot::watch", "dataplane::telemetry::export"];
+const BETWEEN_THREADS: &[&str] = &[
+    "dataplane::snapshot::publish",
+    "dataplane::worker::mailbox",
+    "dataplane::telemetry::export",
+    "dataplane::telemetry::recent",
+    "dataplane::telemetry::reporting",
+    "dataplane::telemetry::write",
+];
+const OWN_THREADS: &[&str] = &[
+    "dataplane::admin",
+    "dataplane::live",
+    "dataplane::snapshot::watch",
+    "dataplane::telemetry::export",
+    "dataplane::telemetry::recent",
+    "dataplane::telemetry::write",
+];
 
 const KUBERNETES: &[&str] = &["kube", "k8s_openapi", "schemars", "garde"];
 const CLIENTS: &[&str] =

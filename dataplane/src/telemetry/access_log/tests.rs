@@ -1,3 +1,5 @@
+//! Lines against the text that people and collectors will read.
+
 use std::time::Instant;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Pages against the rules of both formats.
+
 use std::time::Duration;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Environments against what the OpenTelemetry specification makes of them.
+
 use super::*;
 use crate::telemetry::trace::Trace;
 

@@ -1,3 +1,5 @@
+//! Fields against the rules of W3C Trace Context, and decisions against their shares.
+
 use proptest::prelude::*;
 
 use super::*;
