@@ -8,6 +8,10 @@ use rebound_dataplane::cli::Cli;
 use rebound_dataplane::supervisor;
 use tracing_subscriber::EnvFilter;
 
+/// Each request makes and drops a few dozen values, one of them of several kilobytes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Err(error) = log_to_stderr(&cli.log).and_then(|()| supervisor::run(&cli).map_err(Into::into)) {

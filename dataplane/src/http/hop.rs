@@ -31,7 +31,7 @@ pub const ATTEMPT_FIELD: &str = "x-rebound-attempt";
 /// What we call ourselves in `Via`.
 const PSEUDONYM: &str = "rebound";
 /// Room for the lines that are added to a head.
-const ADDED_BYTES: usize = 256;
+const ADDED_BYTES: usize = 384;
 
 /// What one attempt adds to a request.
 #[derive(Debug, Clone, Copy)]
