@@ -1,44 +1,32 @@
 //! A cluster without nodes for benchmarks: API server, operator, and one agent with its data plane, all on loopback.
 
+mod objects;
+mod programs;
+
+pub(super) use objects::Size;
+
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use crate::apiserver::Environment;
 use crate::cleanup::{Folder, Process};
-use crate::http_client::{Connection, Response};
+use crate::http_client::Connection;
 use crate::programs::Programs;
 use crate::rig::poll;
 use crate::say;
-use crate::tools::Program;
+use objects::{BASE, GATEWAY, NAMESPACE, endpoints, namespace, ok, route_name, service_name};
+use programs::{dataplane, processor_time, proxy, resident};
 
 /// How long anything may take.
 const SOON: Duration = Duration::from_secs(120);
-const NAMESPACE: &str = "bench";
-const GATEWAY: &str = "web";
-/// What the operator calls the objects of the Gateway.
-const BASE: &str = "web-fsm";
-const PORT: u16 = 8080;
-/// Routes that lead to the same Service.
-const ROUTES_PER_SERVICE: u32 = 60;
-/// Names of objects that are made at once.
-const MAKERS: u32 = 4;
-
-/// How much there is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Size {
-    pub(super) routes: u32,
-    /// At least one.
-    pub(super) namespaces: u32,
-}
 
 /// A running site. Dropping it ends everything.
 pub(super) struct Site {
@@ -66,7 +54,7 @@ impl Site {
         let folder = Folder::new()?;
         let kubeconfig = environment.cluster().kubeconfig().to_owned();
         let (proxy, address) = proxy(&kubeconfig)?;
-        make(address, size)?;
+        objects::make(address, size)?;
         say::step("starting operator, agent and data plane");
         let log = |name: &str| fs::File::create(folder.path().join(name)).context("make a log");
         let mut command = Command::new(&programs.operator);
@@ -81,7 +69,7 @@ impl Site {
         ]);
         command.env("KUBECONFIG", &kubeconfig).stdout(Stdio::null()).stderr(log("operator")?);
         let operator = Process::start(&mut command)?;
-        let written = watch_manifest(address)?;
+        let written = objects::watch_manifest(address)?;
         written.recv_timeout(SOON).context("the operator writes no manifest")?;
         let snapshot = folder.path().join("snapshot");
         let (dataplane, admin) = dataplane(programs, &snapshot, log("dataplane")?)?;
@@ -231,178 +219,6 @@ impl Site {
     }
 }
 
-/// `kubectl proxy`: the API server in clear text, which costs less than the TLS that it saves the measurement.
-fn proxy(kubeconfig: &Path) -> anyhow::Result<(Process, SocketAddr)> {
-    let mut command = Command::new(Program::Kubectl.build()?);
-    command.args(["proxy", "--port=0", "--accept-hosts=.*"]).env("KUBECONFIG", kubeconfig);
-    let (process, line) = first_line(&mut command, "Starting to serve on ")?;
-    Ok((process, line.parse()?))
-}
-
-fn dataplane(programs: &Programs, snapshot: &Path, log: fs::File) -> anyhow::Result<(Process, SocketAddr)> {
-    let mut command = Command::new(&programs.dataplane);
-    command.arg("--snapshot").arg(snapshot).args(["--admin", "127.0.0.1:0"]);
-    command.arg("--bind").arg(Ipv4Addr::new(127, fastrand::u8(1..), fastrand::u8(1..), 1).to_string());
-    let (process, line) = first_line(command.stderr(log), "admin=")?;
-    Ok((process, line.parse()?))
-}
-
-/// Starts a program and waits for a line that it prints; what it prints later is read and forgotten.
-fn first_line(command: &mut Command, prefix: &'static str) -> anyhow::Result<(Process, String)> {
-    let (reader, writer) = std::io::pipe()?;
-    let process = Process::start(command.stdin(Stdio::null()).stdout(writer))?;
-    command.stdout(Stdio::null());
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(reader).lines().map_while(Result::ok) {
-            if let Some(rest) = line.strip_prefix(prefix) {
-                // Nobody waits any more.
-                let _ = tell.send(rest.to_owned());
-            }
-        }
-    });
-    let line = told.recv_timeout(SOON).with_context(|| format!("no line `{prefix}…`"))?;
-    Ok((process, line))
-}
-
-/// The moments at which the manifest was seen to change.
-fn watch_manifest(address: SocketAddr) -> anyhow::Result<mpsc::Receiver<Instant>> {
-    let stream = std::net::TcpStream::connect(address)?;
-    let target = format!(
-        "/api/v1/namespaces/{NAMESPACE}/configmaps?watch=true&fieldSelector=metadata.name%3D{BASE}-config"
-    );
-    use std::io::Write as _;
-    (&stream).write_all(format!("GET {target} HTTP/1.1\r\nhost: api\r\n\r\n").as_bytes())?;
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || {
-        let lines = BufReader::new(stream).lines().map_while(Result::ok);
-        for _ in
-            lines.filter(|line| line.contains("\"type\":\"ADDED\"") || line.contains("\"type\":\"MODIFIED\""))
-        {
-            if tell.send(Instant::now()).is_err() {
-                return;
-            }
-        }
-    });
-    Ok(told)
-}
-
-/// The Gateway, its Services with endpoints, and the routes.
-fn make(address: SocketAddr, size: Size) -> anyhow::Result<()> {
-    let mut api = Connection::open(address)?;
-    create(&mut api, "/api/v1/namespaces", &json!({ "metadata": { "name": NAMESPACE } }))?;
-    let listener = json!({ "name": "http", "protocol": "HTTP", "port": PORT,
-        "allowedRoutes": { "namespaces": { "from": "All" } } });
-    let gateway = json!({
-        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": { "name": GATEWAY },
-        "spec": { "gatewayClassName": "fsm", "listeners": [listener] },
-    });
-    create(
-        &mut api,
-        &format!("/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/gateways"),
-        &gateway,
-    )?;
-    for space in 0..size.namespaces {
-        create(&mut api, "/api/v1/namespaces", &json!({ "metadata": { "name": namespace(space) } }))?;
-        for service in 0..size.services() {
-            make_service(&mut api, space, service)?;
-        }
-    }
-    thread::scope(|scope| {
-        let maker = |part: u32| {
-            scope.spawn(move || {
-                let mut api = Connection::open(address)?;
-                (0..size.routes).filter(|it| it % MAKERS == part).try_for_each(|it| {
-                    let route = json!({
-                        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
-                        "metadata": { "name": route_name(it) }, "spec": size.route_spec(it, "first"),
-                    });
-                    create(&mut api, &size.routes_of(it), &route)
-                })
-            })
-        };
-        let makers: Vec<_> = (0..MAKERS).map(maker).collect();
-        makers
-            .into_iter()
-            .try_for_each(|it| it.join().unwrap_or_else(|_| bail!("a maker of routes panicked")))
-    })
-}
-
-fn make_service(api: &mut Connection, space: u32, service: u32) -> anyhow::Result<()> {
-    let (namespace, name) = (namespace(space), service_name(service));
-    let body =
-        json!({ "metadata": { "name": name }, "spec": { "ports": [{ "port": 80, "targetPort": 9000 }] } });
-    create(api, &format!("/api/v1/namespaces/{namespace}/services"), &body)?;
-    let slice = json!({
-        "metadata": { "name": name, "labels": { "kubernetes.io/service-name": name } }, "addressType": "IPv4",
-        "ports": [{ "port": 9000 }], "endpoints": endpoints(space, service, 1),
-    });
-    create(api, &format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"), &slice)
-}
-
-/// Two; the second moves from one `turn` to the next.
-fn endpoints(space: u32, service: u32, turn: u32) -> Value {
-    let (high, low) = (service / 250 + space, service % 250 + 1);
-    json!([
-        { "addresses": [format!("10.1.{high}.{low}")] },
-        { "addresses": [format!("10.{}.{high}.{low}", 2 + turn % 250)] },
-    ])
-}
-
-impl Size {
-    /// The Services of each namespace.
-    fn services(self) -> u32 {
-        self.routes.div_ceil(self.namespaces).div_ceil(ROUTES_PER_SERVICE)
-    }
-
-    /// Where the API server has the routes of the namespace of this one.
-    fn routes_of(self, route: u32) -> String {
-        let namespace = namespace(route % self.namespaces);
-        format!("/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/httproutes")
-    }
-
-    fn route_spec(self, route: u32, value: &str) -> Value {
-        let filter = json!({ "type": "RequestHeaderModifier",
-            "requestHeaderModifier": { "set": [{ "name": "x-edit", "value": value }] } });
-        json!({
-            "parentRefs": [{ "name": GATEWAY, "namespace": NAMESPACE }],
-            "hostnames": [format!("host-{route}.example.com")],
-            "rules": [{
-                "matches": [{ "path": { "type": "PathPrefix", "value": format!("/app-{route}") } }],
-                "filters": [filter],
-                "backendRefs": [{ "name": service_name(route / self.namespaces / ROUTES_PER_SERVICE), "port": 80 }],
-            }],
-        })
-    }
-}
-
-fn namespace(number: u32) -> String {
-    format!("{NAMESPACE}-{number}")
-}
-
-fn service_name(service: u32) -> String {
-    format!("service-{service}")
-}
-
-fn route_name(route: u32) -> String {
-    format!("route-{route:05}")
-}
-
-fn create(api: &mut Connection, target: &str, body: &Value) -> anyhow::Result<()> {
-    let fields = [("content-type", "application/json")];
-    ok(&api.send("POST", target, &fields, body.to_string().as_bytes())?)
-}
-
-fn ok(answer: &Response) -> anyhow::Result<()> {
-    ensure!(
-        answer.status < 300,
-        "the API server answers {}: {}",
-        answer.status,
-        String::from_utf8_lossy(&answer.body)
-    );
-    Ok(())
-}
-
 fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).ok()?.modified().ok()
 }
@@ -417,19 +233,4 @@ fn poll_closely<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
         }
         thread::sleep(Duration::from_micros(200));
     }
-}
-
-/// Bytes of memory that the process has in use.
-fn resident(pid: u32) -> anyhow::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
-}
-
-/// Of all threads, to the tick of 10 ms.
-fn processor_time(pid: u32) -> anyhow::Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
-    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum();
-    Ok(Duration::from_millis(ticks * 10))
 }
