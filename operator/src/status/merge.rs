@@ -2,13 +2,14 @@
 //!
 //! Pure: no client and no clock; the time is handed in.
 
+use rebound_api::crd::parent_ref::ANCESTORS_MAX;
 use serde_json::{Map, Value, json};
 
 /// The lists in which several controllers speak, each under its name.
 const SHARED: [&str; 2] = ["parents", "ancestors"];
 
-/// The most entries of such a list (Gateway API has 32 parents; 16 ancestors are cut before).
-const SPEAKERS_MAX: usize = 32;
+/// The most parents of a route (Gateway API). The most ancestors of a policy are [`ANCESTORS_MAX`].
+const PARENTS_MAX: usize = 32;
 
 /// The status with our statements in it; none: it says all that already. `now` stands in statements that change.
 pub(super) fn merged(live: &Value, wanted: &Value, controller: &str, now: &str) -> Option<Value> {
@@ -17,7 +18,8 @@ pub(super) fn merged(live: &Value, wanted: &Value, controller: &str, now: &str) 
         let value = match field.as_str() {
             "conditions" => conditions(&live["conditions"], wanted, now),
             "listeners" => listeners(&live["listeners"], wanted, now),
-            field if SHARED.contains(&field) => speakers(&live[field], wanted, controller, now),
+            "parents" => speakers(&live["parents"], wanted, PARENTS_MAX, controller, now),
+            "ancestors" => speakers(&live["ancestors"], wanted, ANCESTORS_MAX, controller, now),
             _ => wanted.clone(),
         };
         status.insert(field.clone(), value);
@@ -102,8 +104,9 @@ fn listeners(live: &Value, wanted: &Value, now: &str) -> Value {
     wanted.as_array().into_iter().flatten().map(listener).collect()
 }
 
-/// Entries of other controllers first, as they are; then ours.
-fn speakers(live: &Value, wanted: &Value, controller: &str, now: &str) -> Value {
+/// Entries of other controllers first, as they are; then as many of ours as there is room for: an API server takes no
+/// more than `max`.
+fn speakers(live: &Value, wanted: &Value, max: usize, controller: &str, now: &str) -> Value {
     let live = live.as_array().map(Vec::as_slice).unwrap_or_default();
     let is_ours = |entry: &&Value| entry["controllerName"] == controller;
     let subject = |entry: &Value| [entry["parentRef"].clone(), entry["ancestorRef"].clone()];
@@ -114,8 +117,10 @@ fn speakers(live: &Value, wanted: &Value, controller: &str, now: &str) -> Value 
         entry["conditions"] = conditions(&before, &wanted["conditions"], now);
         entry
     };
-    let ours = wanted.as_array().into_iter().flatten().map(entry);
-    live.iter().filter(|it| !is_ours(it)).cloned().chain(ours).take(SPEAKERS_MAX).collect()
+    let theirs: Vec<Value> = live.iter().filter(|it| !is_ours(it)).cloned().collect();
+    let room = max.saturating_sub(theirs.len());
+    let ours = wanted.as_array().into_iter().flatten().take(room).map(entry);
+    theirs.into_iter().chain(ours).collect()
 }
 
 #[cfg(test)]
@@ -161,6 +166,20 @@ mod tests {
         let withdrawn = withdrawn(&status, US).unwrap();
         assert_eq!(withdrawn["parents"], json!([theirs]));
         assert_eq!(super::withdrawn(&withdrawn, US), None);
+    }
+
+    #[test]
+    fn a_list_is_never_longer_than_it_may_be_and_ours_are_those_that_stay_out() {
+        let entry = |controller: &str, at: usize| json!({"ancestorRef": {"name": at}, "controllerName": controller, "conditions": []});
+        let entries =
+            |controller: &str, count: usize| (0..count).map(|at| entry(controller, at)).collect::<Vec<_>>();
+        let theirs = 3;
+        let live = json!({"ancestors": entries("theirs", theirs)});
+        let wanted = json!({"ancestors": entries(US, ANCESTORS_MAX)});
+        let status = merged(&live, &wanted, US, "t").unwrap();
+        let expected = [entries("theirs", theirs), entries(US, ANCESTORS_MAX - theirs)].concat();
+        assert_eq!(status["ancestors"], json!(expected));
+        assert_eq!(merged(&status, &wanted, US, "t"), None);
     }
 
     #[test]
