@@ -14,6 +14,7 @@ mod list;
 pub mod listener;
 pub mod retry;
 pub mod route;
+pub mod shared;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -21,12 +22,13 @@ use crate::name::{Generation, ObjectKey, ServicePort};
 use cluster::Cluster;
 use listener::Listener;
 use route::Route;
+use shared::Shared;
 
 /// The version of the snapshot format that this build writes and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// Everything that one Gateway's data plane needs to know.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Everything that one Gateway's data plane needs to know. A snapshot shares what it has in common with the one before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     /// Grows with every change.
@@ -35,13 +37,13 @@ pub struct Snapshot {
     pub gateway: ObjectKey,
     /// Where connections are accepted. Several may share a port when their hostnames differ.
     #[serde(deserialize_with = "list::exact")]
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<Shared<Listener>>,
     /// Routes, oldest first and ties by name: the order decides between equal matches.
     #[serde(deserialize_with = "list::exact")]
-    pub routes: Vec<Route>,
+    pub routes: Vec<Shared<Route>>,
     /// Service ports that routes lead to; routes name them by index.
     #[serde(deserialize_with = "list::exact")]
-    pub clusters: Vec<Cluster>,
+    pub clusters: Vec<Shared<Cluster>>,
 }
 
 impl Serialize for Generation {

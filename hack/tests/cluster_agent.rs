@@ -87,7 +87,9 @@ impl Place {
 
     /// The ConfigMaps of a set, the manifest last.
     fn maps_of(set: &Set) -> Vec<Value> {
-        config_map::objects(set, &ObjectMeta::default())
+        let meta = ObjectMeta::default();
+        let shards = set.shards().map(|(name, shard)| config_map::shard(name, shard.part(), &meta));
+        shards.chain([config_map::manifest(set, &meta)]).collect()
     }
 
     fn write_all(&self, maps: &[Value]) {

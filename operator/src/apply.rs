@@ -66,10 +66,16 @@ impl Sink {
         }
     }
 
-    /// Changes configurations in place, and writes those that `change` says it has changed. Files are read whole.
-    pub async fn amend(&mut self, change: impl Fn(&mut Snapshot) -> bool, live: &Live) {
-        if let Self::Cluster(cluster) = self {
-            cluster.amend(change, live).await;
+    /// Changes configurations in place, and writes those that `change` says it has changed. Returns these, and whether
+    /// they can be given to a data plane. Files are read whole.
+    pub async fn amend(
+        &mut self,
+        change: impl Fn(&mut Snapshot) -> bool,
+        live: &Live,
+    ) -> Vec<(ObjectKey, bool)> {
+        match self {
+            Self::Files(_) => Vec::new(),
+            Self::Cluster(cluster) => cluster.amend(change, live).await,
         }
     }
 

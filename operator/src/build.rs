@@ -60,7 +60,7 @@ pub enum Config {
 /// Numbers the snapshots and splits them. `current` is what the data planes have been given before; Gateways that are
 /// refused keep that.
 pub fn resources(
-    accepted: &Accepted<'_>,
+    accepted: &Accepted,
     snapshots: Vec<Snapshot>,
     current: &BTreeMap<ObjectKey, Arc<Set>>,
     install: &Install,

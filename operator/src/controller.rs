@@ -31,6 +31,9 @@ pub struct Walk {
     pub board: Board,
     install: Install,
     metrics: Arc<Metrics>,
+    judged: validate::Memory,
+    translated: translate::Memory,
+    said: conditions::Memory,
     needs: Needs,
     verdicts: Verdicts,
     applied: Vec<Desired<Applied>>,
@@ -48,8 +51,21 @@ pub struct Round {
 
 impl Walk {
     pub fn new(source: Source, sink: Sink, board: Board, install: Install, metrics: Arc<Metrics>) -> Self {
-        let (needs, verdicts, applied, told) = <_>::default();
-        Self { source, sink, board, install, metrics, needs, verdicts, applied, told }
+        let (judged, translated, said, needs, verdicts, applied, told) = <_>::default();
+        Self {
+            source,
+            sink,
+            board,
+            install,
+            metrics,
+            judged,
+            translated,
+            said,
+            needs,
+            verdicts,
+            applied,
+            told,
+        }
     }
 
     /// What the last round came to.
@@ -65,29 +81,37 @@ impl Walk {
     async fn everything(&mut self) -> Result<Round, StatusError> {
         let metrics = &self.metrics;
         let seen = timed(metrics, Stage::Observe, || self.source.observe(validate::object::admit));
-        let class = build::class::gateway_class(seen.world, &self.install.class, self.install.owner.as_ref());
+        let class =
+            build::class::gateway_class(&seen.world.around, &self.install.class, self.install.owner.as_ref());
         self.sink.keep(class, seen.live).await;
-        let (accepted, verdicts) = timed(metrics, Stage::Validate, || validate::decide(seen.world));
-        let snapshots = timed(metrics, Stage::Translate, || translate::snapshots(seen.world, &accepted));
+        let decided = || validate::decide(seen.world, &mut self.judged);
+        let (accepted, verdicts) = timed(metrics, Stage::Validate, decided);
+        let translated = || translate::snapshots(seen.world, &accepted, &mut self.translated);
+        let snapshots = timed(metrics, Stage::Translate, translated);
         let current = self.sink.current();
         let built = || build::resources(&accepted, snapshots, current, &self.install);
         let prepared = timed(metrics, Stage::Build, built);
         self.applied = timed_async(metrics, Stage::Apply, self.sink.apply(prepared, seen.live)).await;
         self.needs.note(&verdicts, &self.applied);
         self.verdicts = verdicts;
-        let statuses = conditions::statuses(&outcome(&self.verdicts, &self.applied, &seen, &self.needs));
+        let outcome = outcome(&self.verdicts, &self.applied, &seen, &self.needs);
+        let statuses = conditions::statuses(&outcome, &mut self.said);
         let status = StatusList::new(statuses, &seen.findings, &self.verdicts.notes);
         timed(metrics, Stage::Status, || self.board.want(&status))?;
         let lines = lines(&seen.findings, &self.verdicts.notes, &self.applied);
         Ok(Round { status, findings: seen.findings, lines })
     }
 
-    /// Only endpoints have changed: nothing has to be decided anew.
-    pub async fn follow_endpoints(&mut self, services: &BTreeSet<ObjectKey>) {
+    /// Only endpoints have changed: nothing has to be decided anew. Says whether there is something new to tell about
+    /// a Gateway: that it cannot have them, or that it can again.
+    pub async fn follow_endpoints(&mut self, services: &BTreeSet<ObjectKey>) -> bool {
         let seen = self.source.observe(validate::object::admit);
         let refresh = |snapshot: &mut _| translate::move_endpoints(seen.world, snapshot, services);
         let amended = self.sink.amend(refresh, seen.live);
-        timed_async(&self.metrics, Stage::Apply, amended).await;
+        let changed = timed_async(&self.metrics, Stage::Apply, amended).await;
+        let is_refused =
+            |key: &ObjectKey| self.applied.iter().any(|it| it.gateway == *key && it.is_refused());
+        changed.iter().any(|(key, is_given)| *is_given == is_refused(key))
     }
 
     /// Only what is seen of data planes has changed.

@@ -17,6 +17,7 @@ pub mod client;
 pub mod controller;
 pub mod lease;
 pub mod live;
+mod memo;
 pub mod observe;
 pub mod rbac;
 pub mod serve;

@@ -6,10 +6,12 @@ pub mod file;
 mod merge;
 pub mod patch;
 
-use crate::live::Live;
+use crate::live::{Id, Live};
 use document::StatusList;
 use file::StatusError;
 use patch::Left;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Where statuses are written.
 #[derive(Debug)]
@@ -33,24 +35,32 @@ impl Board {
     }
 
     /// This replaces what was said of the same objects.
-    pub fn want_also(&mut self, statuses: Vec<document::ObjectStatus>) {
+    pub fn want_also(&mut self, statuses: Vec<Arc<document::ObjectStatus>>) {
         if let Self::Cluster(cluster) = self {
             cluster.want_also(statuses);
         }
     }
 
-    /// Forgets what is settled: another replica has been writing.
-    pub fn forget(&mut self) {
+    /// Takes nothing for settled: another replica has been writing.
+    pub fn forget(&mut self, live: &Live) {
         if let Self::Cluster(cluster) = self {
-            cluster.forget();
+            cluster.forget(live);
         }
     }
 
-    /// Writes what is due. A file has been written already.
-    pub async fn write(&mut self, live: &Live) -> Left {
+    /// Starts to write what is due of that which is open; `touched` is open again. A file has been written already.
+    pub fn write(&mut self, touched: &BTreeSet<Id>, live: &Live) -> Left {
         match self {
             Self::File(_) => Left::default(),
-            Self::Cluster(cluster) => cluster.write(live).await,
+            Self::Cluster(cluster) => cluster.write(touched, live),
+        }
+    }
+
+    /// Waits until what has been started is written; for ever if nothing has.
+    pub async fn written(&mut self) -> Left {
+        match self {
+            Self::File(_) => std::future::pending().await,
+            Self::Cluster(cluster) => cluster.written().await,
         }
     }
 }

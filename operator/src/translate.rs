@@ -8,20 +8,52 @@ mod listener;
 mod retry;
 mod route;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use rebound_api::config::Snapshot;
+use rebound_api::config::route::Route;
+use rebound_api::config::shared::Shared;
 use rebound_api::name::{Generation, ObjectKey, ServicePort};
 
+use crate::memo::Memo;
 use crate::observe::world::World;
-use crate::validate::{Accepted, AcceptedGateway};
+use crate::validate::{Accepted, AcceptedGateway, AcceptedPolicy, AcceptedRoute};
 
 /// Where each Service port stands in [`Snapshot::clusters`].
 type ClusterIndex = BTreeMap<ServicePort, u32>;
 
+/// What routes have become, for the next time. It changes no snapshot.
+#[derive(Debug, Default)]
+pub struct Memory {
+    gateways: HashMap<ObjectKey, Routes>,
+}
+
+/// What the routes of one Gateway have become.
+#[derive(Debug, Default)]
+struct Routes {
+    links: Arc<Links>,
+    routes: Memo<Links, AcceptedRoute, Shared<Route>>,
+}
+
+/// Everything that the translation of a route may depend on, other than the route itself.
+#[derive(Debug, Default, PartialEq)]
+struct Links {
+    clusters: ClusterIndex,
+    /// Of the Service ports among `clusters`.
+    policies: BTreeMap<ServicePort, AcceptedPolicy>,
+}
+
 /// The snapshots of all Gateways, still without a generation.
-pub fn snapshots(world: &World, accepted: &Accepted<'_>) -> Vec<Snapshot> {
-    accepted.gateways.iter().map(|gateway| snapshot(world, accepted, gateway)).collect()
+pub fn snapshots(world: &World, accepted: &Accepted, memory: &mut Memory) -> Vec<Snapshot> {
+    let mut last = std::mem::take(&mut memory.gateways);
+    let mut snapshots = Vec::with_capacity(accepted.gateways.len());
+    for gateway in &accepted.gateways {
+        let mut known = last.remove(&gateway.key).unwrap_or_default();
+        snapshots.push(snapshot(world, accepted, gateway, &mut known));
+        memory.gateways.insert(gateway.key.clone(), known);
+    }
+    snapshots
 }
 
 /// Gives the clusters of these Services the endpoints that they have now. Says whether any has changed.
@@ -29,28 +61,47 @@ pub fn move_endpoints(world: &World, snapshot: &mut Snapshot, services: &BTreeSe
     let mut has_changed = false;
     for cluster in snapshot.clusters.iter_mut().filter(|it| services.contains(&it.service.service)) {
         let endpoints: Vec<_> = cluster::endpoints(world, &cluster.service).into_iter().collect();
-        has_changed |= cluster.endpoints != endpoints;
-        cluster.endpoints = endpoints;
+        if cluster.endpoints != endpoints {
+            cluster.endpoints = endpoints;
+            has_changed = true;
+        }
     }
     has_changed
 }
 
-fn snapshot(world: &World, accepted: &Accepted<'_>, gateway: &AcceptedGateway) -> Snapshot {
-    let attached = gateway.listeners.iter().flat_map(|it| &it.routes).map(|it| it.route);
-    let routes: Vec<usize> = attached.collect::<BTreeSet<_>>().into_iter().collect();
-    let clusters = cluster_index(accepted, &routes);
+fn snapshot(world: &World, accepted: &Accepted, gateway: &AcceptedGateway, known: &mut Routes) -> Snapshot {
+    let clusters = gateway.reach.keys();
     Snapshot {
         generation: Generation::default(),
         gateway: gateway.key.clone(),
-        listeners: gateway.listeners.iter().map(|it| listener::listener(it, &routes)).collect(),
-        routes: routes.iter().map(|at| route::route(accepted, &accepted.routes[*at], &clusters)).collect(),
-        clusters: clusters.keys().map(|port| cluster::cluster(world, accepted, port)).collect(),
+        listeners: gateway
+            .listeners
+            .iter()
+            .map(|it| listener::listener(it, &gateway.routes).into())
+            .collect(),
+        routes: known.translate(accepted, gateway),
+        clusters: clusters.map(|port| cluster::cluster(world, accepted, port).into()).collect(),
     }
 }
 
-/// Every Service port that one of the routes leads to, each once and sorted.
-fn cluster_index(accepted: &Accepted<'_>, routes: &[usize]) -> ClusterIndex {
-    let rules = routes.iter().flat_map(|at| &accepted.routes[*at].rules);
-    let targets = rules.flat_map(|rule| &rule.backends).filter_map(|backend| backend.target.clone());
-    targets.collect::<BTreeSet<_>>().into_iter().zip(0..).collect()
+impl Routes {
+    fn translate(&mut self, accepted: &Accepted, gateway: &AcceptedGateway) -> Vec<Shared<Route>> {
+        let links = Links::new(accepted, gateway);
+        if *self.links != links {
+            self.links = Arc::new(links);
+        }
+        let routes = gateway.routes.iter().map(|at| &accepted.routes[*at]);
+        let made = self.routes.each(&self.links, routes, |links, it| route::route(links, it).into());
+        made.iter().map(|route| Shared::clone(route)).collect()
+    }
+}
+
+impl Links {
+    fn new(accepted: &Accepted, gateway: &AcceptedGateway) -> Self {
+        let policy = |port: &ServicePort| Some((port.clone(), accepted.policies.get(port)?.clone()));
+        Self {
+            clusters: gateway.reach.keys().cloned().zip(0..).collect(),
+            policies: gateway.reach.keys().filter_map(policy).collect(),
+        }
+    }
 }

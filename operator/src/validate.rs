@@ -7,6 +7,7 @@
 mod allowed;
 mod attach;
 mod backend;
+mod court;
 mod gateway;
 mod grammar;
 mod grant;
@@ -23,16 +24,19 @@ mod shared;
 pub mod verdict;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rebound_api::crd::gateway_config::Settings;
-use rebound_api::crd::http_route::{HttpRouteFilter, HttpRouteMatch};
+use rebound_api::crd::http_route::{HttpRoute, HttpRouteFilter, HttpRouteMatch};
 use rebound_api::name::{ObjectKey, ServicePort};
 use rebound_api::policy::backoff::Backoff;
 use rebound_api::policy::retry::RetryRules;
 use rebound_api::policy::status_set::StatusSet;
 
-use crate::observe::world::World;
+use crate::memo::Memo;
+use crate::observe::world::{Observed, World};
+use court::{Court, Judged};
 use verdict::Verdicts;
 
 /// Where a data plane answers probes, on the address of its pod. No listener can have it.
@@ -40,12 +44,12 @@ pub const ADMIN_PORT: u16 = 9901;
 
 /// What takes effect.
 #[derive(Debug, Default)]
-pub struct Accepted<'w> {
+pub struct Accepted {
     pub gateways: Vec<AcceptedGateway>,
     /// Gateways of ours that keep what they were last given.
     pub refused: Vec<RefusedGateway>,
     /// Oldest first; listeners name them by index.
-    pub routes: Vec<AcceptedRoute<'w>>,
+    pub routes: Vec<Arc<AcceptedRoute>>,
     /// The policy that holds each Service port.
     pub policies: BTreeMap<ServicePort, AcceptedPolicy>,
 }
@@ -68,6 +72,10 @@ pub struct AcceptedGateway {
     pub address: Option<String>,
     /// Those that can be served.
     pub listeners: Vec<AcceptedListener>,
+    /// Those on any of its listeners, each once and in order. Indices into [`Accepted::routes`].
+    pub routes: Vec<usize>,
+    /// Every Service port that they lead to.
+    pub reach: BTreeMap<ServicePort, Reach>,
 }
 
 /// A Gateway of ours that asks for something as a whole that it cannot get. Its data plane, if it has one, goes on with
@@ -76,6 +84,15 @@ pub struct AcceptedGateway {
 pub struct RefusedGateway {
     pub key: ObjectKey,
     pub message: String,
+}
+
+/// How the routes of a Gateway lead to a Service port.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Backends of rules that lead there.
+    pub backends: usize,
+    /// Those among them whose rule has its own `retry`.
+    pub overridden: usize,
 }
 
 /// A listener that can be served.
@@ -94,29 +111,29 @@ pub struct Attachment {
     /// Index into [`Accepted::routes`].
     pub route: usize,
     /// What route and listener have in common; empty: every host of the listener.
-    pub hostnames: Vec<String>,
+    pub hostnames: Arc<[String]>,
 }
 
 /// A route with at least one rule that can be served.
 #[derive(Debug)]
-pub struct AcceptedRoute<'w> {
+pub struct AcceptedRoute {
     pub key: ObjectKey,
-    pub rules: Vec<AcceptedRule<'w>>,
+    pub rules: Vec<AcceptedRule>,
 }
 
 /// A rule whose matches are in order.
 #[derive(Debug)]
-pub struct AcceptedRule<'w> {
+pub struct AcceptedRule {
     /// Empty: every request.
-    pub matches: &'w [HttpRouteMatch],
-    pub filters: &'w [HttpRouteFilter],
+    pub matches: Vec<HttpRouteMatch>,
+    pub filters: Vec<HttpRouteFilter>,
     /// None: no limit.
     pub request_timeout: Option<Duration>,
     /// None: no limit.
     pub attempt_timeout: Option<Duration>,
     pub retry: Option<RuleRetry>,
     /// Empty: the rule answers 500, also when something but its matches is not in order.
-    pub backends: Vec<AcceptedBackend<'w>>,
+    pub backends: Vec<AcceptedBackend>,
 }
 
 /// The `retry` of a rule, parsed.
@@ -129,46 +146,47 @@ pub struct RuleRetry {
 
 /// A backend of a rule.
 #[derive(Debug)]
-pub struct AcceptedBackend<'w> {
+pub struct AcceptedBackend {
     pub weight: u32,
-    pub filters: &'w [HttpRouteFilter],
+    pub filters: Vec<HttpRouteFilter>,
     /// None: it cannot be used, and its share is answered with 500.
     pub target: Option<ServicePort>,
 }
 
 /// What the holder of a Service port asks for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AcceptedPolicy {
     pub key: ObjectKey,
     /// None: the policy is disabled, and holds the port all the same.
     pub rules: Option<RetryRules>,
 }
 
+/// What was found out about single routes, for the next time. It changes no decision.
+#[derive(Debug, Default)]
+pub struct Memory {
+    court: Option<Arc<Court>>,
+    routes: Memo<Court, Observed<HttpRoute>, Judged>,
+}
+
 /// Decides about everything in the world.
-pub fn decide(world: &World) -> (Accepted<'_>, Verdicts) {
-    let classes = gateway::classes(world);
-    let gateways = gateway::gateways(world);
-    let routes = route::routes(world);
+pub fn decide(world: &World, memory: &mut Memory) -> (Accepted, Verdicts) {
+    let around = &*world.around;
+    let judged = memory.judge(world);
+    let attached = attach::attach(&judged.court, &judged.routes);
     let (policies, policy_verdicts) = policy::policies(world);
-    let attached = attach::attach(world, gateways, routes);
-    let accepted = Accepted {
-        gateways: attached.gateways,
-        refused: attached.refused,
-        routes: attached.routes,
-        policies,
-    };
-    let mut accepted = accepted;
-    accepted.refused.extend(gateway::orphans(world));
-    let policies = policy::ancestors(&accepted, policy_verdicts);
-    let mut notes = gateway::notes(world);
+    let mut refused = attached.refused;
+    refused.extend(gateway::orphans(around));
+    let policy_verdicts = policy::ancestors(&attached.gateways, policy_verdicts);
+    let mut notes = gateway::notes(around);
     notes.extend(attached.notes);
-    notes.extend(policy::notes(&policies));
+    notes.extend(policy::notes(&policy_verdicts));
+    let accepted = Accepted { gateways: attached.gateways, refused, routes: attached.routes, policies };
     let verdicts = Verdicts {
-        controller: world.controller.clone(),
-        classes,
+        controller: around.controller.clone(),
+        classes: gateway::classes(around),
         gateways: attached.gateway_verdicts,
         routes: attached.route_verdicts,
-        policies,
+        policies: policy_verdicts,
         notes,
     };
     (accepted, verdicts)

@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use rebound_operator::build::{self, Config, Install};
-use rebound_operator::observe::world::{Observed, World};
+use rebound_operator::observe::world::{Observed, Surroundings, World};
 use rebound_operator::{translate, validate};
 use serde_json::{Value, json};
 
@@ -54,8 +55,8 @@ proptest! {
     #[test]
     fn what_is_accepted_can_be_encoded(listeners in vec(listener(), 0..4), routes in vec(route(), 0..4)) {
         let world = world(&listeners, &routes);
-        let (accepted, _) = validate::decide(&world);
-        let snapshots = translate::snapshots(&world, &accepted);
+        let (accepted, _) = validate::decide(&world, &mut <_>::default());
+        let snapshots = translate::snapshots(&world, &accepted, &mut <_>::default());
         for desired in build::resources(&accepted, snapshots, &BTreeMap::new(), &Install::default()) {
             if let Config::Refused { message } = desired.config {
                 panic!("{message}\n{}", json!({ "listeners": listeners, "routes": routes }));
@@ -70,14 +71,15 @@ fn world(listeners: &[Value], routes: &[Value]) -> World {
     let class = json!({ "metadata": { "name": "fsm" }, "spec": { "controllerName": CONTROLLER } });
     let service = json!({ "spec": { "ports": [{ "port": 80 }] } });
     let route = |(index, spec): (usize, &Value)| json!({ "metadata": { "namespace": "default", "name": format!("r{index}") }, "spec": spec });
-    World {
+    let around = Surroundings {
         controller: CONTROLLER.into(),
         classes: vec![serde_json::from_value(class).unwrap()],
         gateways: vec![observed(gateway)],
-        routes: routes.iter().enumerate().map(|it| observed(route(it))).collect(),
         services: [("default/web".parse().unwrap(), serde_json::from_value(service).unwrap())].into(),
-        ..World::default()
-    }
+        ..Surroundings::default()
+    };
+    let routes = routes.iter().enumerate().map(|it| Arc::new(observed(route(it)))).collect();
+    World { around: around.into(), routes, ..World::default() }
 }
 
 fn observed<T: serde::de::DeserializeOwned>(value: Value) -> Observed<T> {

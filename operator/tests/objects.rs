@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use rebound_operator::app;
 use rebound_operator::build::{Family, Install, keeps_what_it_has, objects};
@@ -16,7 +17,7 @@ use rebound_operator::status::conditions::progress::{Needs, Outcome};
 use rebound_operator::status::conditions::statuses;
 use rebound_operator::status::document::ObjectStatus;
 use rebound_operator::validate::verdict::Verdicts;
-use rebound_operator::validate::{self, object};
+use rebound_operator::validate::{self, Accepted, object};
 use serde_json::{Value, json};
 
 const DATA: &str = "tests/data/objects";
@@ -71,11 +72,15 @@ fn world(manifests: &str) -> World {
     let objects = Objects { namespace: "default".into(), backends: Vec::new() };
     let mut files = Files::new(app::settings(vec![folder.path().into()], objects));
     let mut world = files.observe(object::admit).world.clone();
-    world.one_address = false;
-    for gateway in &mut world.gateways {
+    world.around().one_address = false;
+    for gateway in &mut world.around().gateways {
         gateway.uid = Some(format!("uid-of-{}", gateway.key.namespace()));
     }
     world
+}
+
+fn decide(world: &World) -> (Accepted, Verdicts) {
+    validate::decide(world, &mut <_>::default())
 }
 
 /// The objects of every Gateway.
@@ -86,7 +91,7 @@ fn built(world: &World, family: Family) -> Vec<Value> {
         family,
         ..Install::default()
     };
-    let (accepted, _) = validate::decide(world);
+    let (accepted, _) = decide(world);
     accepted.gateways.iter().flat_map(|gateway| objects(gateway, &install)).collect()
 }
 
@@ -101,14 +106,14 @@ fn gateway(spec: &Value) -> World {
 }
 
 /// Every status, before anything has been applied.
-fn said(verdicts: &Verdicts) -> Vec<ObjectStatus> {
+fn said(verdicts: &Verdicts) -> Vec<Arc<ObjectStatus>> {
     let (applied, fleets, needs) = (&[], &BTreeMap::new(), &Needs::default());
-    statuses(&Outcome { verdicts, applied, fleets, needs })
+    statuses(&Outcome { verdicts, applied, fleets, needs }, &mut <_>::default())
 }
 
 /// `Accepted` of the only Gateway, as status, reason and message.
 fn accepted(world: &World) -> [String; 3] {
-    let (_, verdicts) = validate::decide(world);
+    let (_, verdicts) = decide(world);
     let statuses = serde_json::to_value(said(&verdicts)).unwrap();
     let gateway = statuses.as_array().unwrap().iter().find(|it| it["kind"] == "Gateway").unwrap();
     let condition = &gateway["status"]["conditions"][0];
@@ -135,7 +140,7 @@ fn an_address_that_no_service_can_ask_for_is_refused_and_named() {
         assert_eq!((status.as_str(), reason.as_str()), ("False", "UnsupportedAddress"), "{message}");
         assert!(message.contains(expected), "{message}");
         assert!(built(&world, Family::V4).is_empty());
-        let (accepted, _) = validate::decide(&world);
+        let (accepted, _) = decide(&world);
         assert_eq!(accepted.refused.len(), 1, "what it has stays");
     }
     let any = gateway(&json!({ "addresses": [{ "type": "IPAddress" }] }));
@@ -162,7 +167,7 @@ spec: {{gatewayClassName: {class}, listeners: [{{name: http, protocol: HTTP, por
         })
         .concat();
     let world = world(&manifests);
-    let (accepted, _) = validate::decide(&world);
+    let (accepted, _) = decide(&world);
     let names = |keys: Vec<&str>| keys.join(" ");
     assert_eq!(names(accepted.gateways.iter().map(|it| it.key.name()).collect()), "a-b");
     assert_eq!(names(accepted.refused.iter().map(|it| it.key.name()).collect()), "a");
@@ -179,7 +184,7 @@ fn a_config_that_is_not_valid_refuses_the_gateway_with_every_mistake() {
     let config = json!({ "apiVersion": "gateway.flomesh.io/v1alpha1", "kind": "GatewayConfig", "metadata": metadata, "spec": spec });
     let meta = serde_json::from_value(metadata).unwrap();
     let observed = Observed::new(&meta, config).unwrap();
-    world.configs.insert(observed.key.clone(), observed);
+    world.around().configs.insert(observed.key.clone(), observed);
     let [status, reason, message] = accepted(&world);
     assert_eq!((status.as_str(), reason.as_str()), ("False", "InvalidParameters"), "{message}");
     assert!(message.contains("spec.replicas: must be 1 to 1000"), "{message}");
@@ -193,7 +198,7 @@ fn a_config_that_is_not_valid_refuses_the_gateway_with_every_mistake() {
 #[test]
 fn the_port_of_the_probes_belongs_to_no_listener() {
     let text = std::fs::read_to_string(Path::new(DATA).join("ports_of_listeners.in.yaml")).unwrap();
-    let (_, verdicts) = validate::decide(&world(&text));
+    let (_, verdicts) = decide(&world(&text));
     let statuses = serde_json::to_value(said(&verdicts)).unwrap();
     let gateway = statuses.as_array().unwrap().iter().find(|it| it["kind"] == "Gateway").unwrap();
     let admin = &gateway["status"]["listeners"][4]["conditions"][0];
@@ -208,17 +213,17 @@ fn an_edit_of_listeners_and_routes_never_changes_a_pod() {
     };
     let mut world = gateway(&json!({}));
     let before = deployment(&world);
-    world.gateways[0].generation = Some(7);
-    world.gateways[0].object.spec.listeners[0].port = 8080;
+    world.around().gateways[0].generation = Some(7);
+    world.around().gateways[0].object.spec.listeners[0].port = 8080;
     assert_eq!(deployment(&world), before);
 }
 
 #[test]
 fn what_a_gateway_has_outlives_its_last_listener() {
     let mut world = gateway(&json!({}));
-    let keeps = |world: &World| keeps_what_it_has(&validate::decide(world).0.gateways[0]);
+    let keeps = |world: &World| keeps_what_it_has(&decide(world).0.gateways[0]);
     assert!(!keeps(&world));
-    world.gateways[0].object.spec.listeners[0].port = 0;
+    world.around().gateways[0].object.spec.listeners[0].port = 0;
     assert!(keeps(&world));
 }
 

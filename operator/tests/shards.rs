@@ -9,6 +9,7 @@ use rebound_api::config::cluster::Cluster;
 use rebound_api::config::codec::{SNAPSHOT_MAX_BYTES, encode};
 use rebound_api::config::listener::{Attached, Listener, Protocol};
 use rebound_api::config::route::{Backend, HeaderEdits, HeaderValue, Match, PathMatch, Route, Rule};
+use rebound_api::config::shared::Shared;
 use rebound_api::config::{FORMAT_VERSION, Snapshot};
 use rebound_api::name::Generation;
 use rebound_operator::shards::{
@@ -78,15 +79,15 @@ fn many(count: u32) -> Snapshot {
     Snapshot {
         generation: Generation(1),
         gateway: "server/gw".parse().unwrap(),
-        listeners: vec![Listener {
+        listeners: vec![Shared::from(Listener {
             name: "http".into(),
             port: 8000,
             protocol: Protocol::Http,
             hostname: None,
             routes: (0..count).map(|route| Attached { route, hostnames: vec![host(route)] }).collect(),
-        }],
-        routes: (0..count).map(route).collect(),
-        clusters: (0..count).map(cluster).collect(),
+        })],
+        routes: (0..count).map(|it| route(it).into()).collect(),
+        clusters: (0..count).map(|it| cluster(it).into()).collect(),
     }
 }
 

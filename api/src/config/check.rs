@@ -46,7 +46,7 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> Checked {
     })?;
     let clusters = snapshot.clusters.len();
     each(&"routes", &snapshot.routes, |path, item| route(path, item, clusters))?;
-    each(&"clusters", &snapshot.clusters, cluster)?;
+    each(&"clusters", &snapshot.clusters, |path, item| cluster(path, item))?;
     let mut services = HashSet::new();
     each(&"clusters", &snapshot.clusters, |path, item| {
         ensure(services.insert(&item.service), || format!("{path}.service"), "stands twice")

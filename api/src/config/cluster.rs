@@ -9,7 +9,7 @@ use super::retry::{Budget, Retry};
 use crate::name::ServicePort;
 
 /// One port of one Service.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
     /// The Service and its port.

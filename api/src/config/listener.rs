@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::list::exact;
 
 /// One listener of the Gateway.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listener {
     /// The listener's name within its Gateway.
@@ -32,7 +32,7 @@ pub enum Protocol {
 }
 
 /// A route on a listener.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attached {
     /// Index into [`super::Snapshot::routes`].

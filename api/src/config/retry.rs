@@ -6,7 +6,7 @@ use super::list::exact;
 use crate::name::ObjectKey;
 
 /// How a Service port, or a rule's requests to it, are retried.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// The RetryPolicy or HTTPRoute that these rules come from: a label of metrics and spans.

@@ -11,7 +11,7 @@ use crate::name::ObjectKey;
 pub const REGEX_MAX_BYTES: usize = 256 * 1024;
 
 /// One HTTPRoute.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// The HTTPRoute.
@@ -22,7 +22,7 @@ pub struct Route {
 }
 
 /// One rule: if any of its matches holds, its backends answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// At least one; a rule that matches everything says so with the prefix `/`.
@@ -47,7 +47,7 @@ pub struct Rule {
 }
 
 /// All parts must hold.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Match {
     /// The path without the query, as sent: nothing is decoded or normalised.
@@ -121,7 +121,7 @@ pub struct HeaderValue {
 }
 
 /// Where a share of a rule's requests goes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Backend {
     /// The share, relative to the sum of the rule; zero: none.

@@ -13,6 +13,7 @@ use rebound_api::config::retry::{Backoff, Budget, Jitter, NonIdempotent, Retry};
 use rebound_api::config::route::{
     Backend, HeaderEdits, HeaderValue, Match, PathMatch, Route, Rule, ValueMatch, ValuePattern,
 };
+use rebound_api::config::shared::Shared;
 use rebound_api::name::{Generation, ObjectKey, ServicePort};
 
 /// A snapshot with every field of the format, and one that leaves out whatever can be left out.
@@ -21,14 +22,14 @@ pub(crate) fn sample() -> Snapshot {
         generation: Generation(7),
         gateway: key("server/simple-fsm-gateway"),
         listeners: vec![
-            Listener {
+            Shared::from(Listener {
                 name: "http".into(),
                 port: 8000,
                 protocol: Protocol::Http,
                 hostname: Some("*.example.com".into()),
                 routes: vec![Attached { route: 0, hostnames: vec!["www.example.com".into()] }],
-            },
-            Listener {
+            }),
+            Shared::from(Listener {
                 name: "any".into(),
                 port: 8000,
                 protocol: Protocol::Http,
@@ -37,14 +38,14 @@ pub(crate) fn sample() -> Snapshot {
                     Attached { route: 1, hostnames: vec![] },
                     Attached { route: 0, hostnames: vec![] },
                 ],
-            },
+            }),
         ],
         routes: vec![
-            Route { name: key("server/fortio-route"), rules: vec![full_rule()] },
-            Route { name: key("server/bare"), rules: vec![bare_rule()] },
+            Shared::from(Route { name: key("server/fortio-route"), rules: vec![full_rule()] }),
+            Shared::from(Route { name: key("server/bare"), rules: vec![bare_rule()] }),
         ],
         clusters: vec![
-            Cluster {
+            Shared::from(Cluster {
                 service: port("server/fortio:8080"),
                 endpoints: addresses(&["10.0.0.1:8080", "10.0.0.2:8080", "[fd00::1]:8080"]),
                 retry: Some(retry()),
@@ -54,8 +55,13 @@ pub(crate) fn sample() -> Snapshot {
                     floor_count: 10,
                     floor_interval_ms: 1000,
                 }),
-            },
-            Cluster { service: port("server/empty:80"), endpoints: vec![], retry: None, budget: None },
+            }),
+            Shared::from(Cluster {
+                service: port("server/empty:80"),
+                endpoints: vec![],
+                retry: None,
+                budget: None,
+            }),
         ],
     }
 }
@@ -172,12 +178,15 @@ pub(crate) fn any_snapshot() -> impl Strategy<Value = Snapshot> {
             Snapshot {
                 generation: Generation(generation),
                 gateway: key("server/gateway"),
-                listeners: listeners.into_iter().map(|at| listener(at, &attached)).collect(),
-                routes: rules.into_iter().map(|rules| Route { name: key("server/route"), rules }).collect(),
+                listeners: listeners.into_iter().map(|at| listener(at, &attached).into()).collect(),
+                routes: rules
+                    .into_iter()
+                    .map(|rules| Route { name: key("server/route"), rules }.into())
+                    .collect(),
                 clusters: services
                     .into_iter()
                     .zip(clusters)
-                    .map(|(at, cluster)| named(at, cluster))
+                    .map(|(at, cluster)| named(at, cluster).into())
                     .collect(),
             }
         })

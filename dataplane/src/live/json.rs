@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use rebound_api::config::route::{Match, PathMatch, Route, Rule, ValuePattern};
+use rebound_api::config::shared::Shared;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -118,7 +119,7 @@ impl Service {
 }
 
 fn route_lines(plan: &Plan) -> Vec<RouteLine> {
-    let line = |route: &Route| RouteLine {
+    let line = |route: &Shared<Route>| RouteLine {
         route: route.name.to_string(),
         rules: route.rules.iter().map(|rule| RuleLine::of(plan, rule)).collect(),
     };

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use rebound_api::config::Snapshot;
 use rebound_api::config::listener::Listener;
 use rebound_api::config::route::{PathMatch, Route};
+use rebound_api::config::shared::Shared;
 use regex::bytes::Regex;
 
 use super::matcher::{Matcher, RequestView, compile_regex};
@@ -94,7 +95,7 @@ impl Router {
     }
 }
 
-fn attach(hosts: &mut Hosts<Paths>, listener: &Listener, routes: &[Route]) -> Result<(), BadPattern> {
+fn attach(hosts: &mut Hosts<Paths>, listener: &Listener, routes: &[Shared<Route>]) -> Result<(), BadPattern> {
     for attached in &listener.routes {
         let route = &routes[attached.route as usize];
         if attached.hostnames.is_empty() {

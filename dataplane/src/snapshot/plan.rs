@@ -11,6 +11,7 @@ use std::time::Instant;
 use rebound_api::config::Snapshot;
 use rebound_api::config::cluster::Cluster;
 use rebound_api::config::route::{Route, Rule};
+use rebound_api::config::shared::Shared;
 use rebound_api::name::{Generation, ObjectKey, ServicePort};
 
 use crate::retry::budget::Budget;
@@ -26,7 +27,7 @@ pub struct Plan {
     pub gateway: ObjectKey,
     /// From requests to rules.
     pub router: Router,
-    routes: Vec<Route>,
+    routes: Vec<Shared<Route>>,
     targets: Vec<Target>,
     by_service: HashMap<ServicePort, usize>,
 }
@@ -35,7 +36,7 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Target {
     /// Endpoints and retry rules.
-    pub cluster: Cluster,
+    pub cluster: Shared<Cluster>,
     /// Lives on from plan to plan: a reload must not refill it.
     pub budget: Option<Arc<Budget>>,
     /// Its numbers, which live on as well.
@@ -53,7 +54,7 @@ impl Plan {
     ) -> Result<Self, BadPattern> {
         let router = Router::compile(&snapshot)?;
         let Snapshot { generation, gateway, listeners: _, routes, clusters } = snapshot;
-        let target = |cluster: Cluster| {
+        let target = |cluster: Shared<Cluster>| {
             let known = previous.and_then(|plan| plan.target_of(&cluster.service));
             let metrics = known.map(|target| target.metrics.clone());
             let metrics = metrics.unwrap_or_else(|| Arc::new(ServiceMetrics::new(cores)));
@@ -72,7 +73,7 @@ impl Plan {
     }
 
     /// All routes, in the order of the snapshot.
-    pub fn routes(&self) -> &[Route] {
+    pub fn routes(&self) -> &[Shared<Route>] {
         &self.routes
     }
 

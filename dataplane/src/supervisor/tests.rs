@@ -65,13 +65,14 @@ fn empty_snapshot() -> Snapshot {
 fn s89_an_address_that_is_taken_is_fatal_for_the_first_configuration_alone() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut conflicting = empty_snapshot();
-    conflicting.listeners.push(rebound_api::config::listener::Listener {
+    let listener = rebound_api::config::listener::Listener {
         name: "http".into(),
         port: taken.local_addr().unwrap().port(),
         protocol: rebound_api::config::listener::Protocol::Http,
         hostname: None,
         routes: vec![],
-    });
+    };
+    conflicting.listeners.push(listener.into());
     let (mut second, _inbox) = supervisor(idle, 1);
     second.load(Ok(empty_snapshot())).unwrap();
     second.load(Ok(conflicting.clone())).unwrap();

@@ -7,6 +7,7 @@ use rebound_api::config::cluster::Cluster;
 use rebound_api::config::listener::{Attached, Listener, Protocol};
 use rebound_api::config::retry::{Backoff, Jitter, NonIdempotent, Retry};
 use rebound_api::config::route::{Backend, HeaderEdits, Match, PathMatch, Route, Rule};
+use rebound_api::config::shared::Shared;
 use rebound_api::name::Generation;
 
 /// The listener's port; every environment has an address of its own.
@@ -19,20 +20,22 @@ pub fn serving(endpoints: impl IntoIterator<Item = SocketAddr>) -> Snapshot {
     Snapshot {
         generation: Generation(1),
         gateway: "server/simple-fsm-gateway".parse().unwrap(),
-        listeners: vec![Listener {
+        listeners: vec![Shared::from(Listener {
             name: "http".into(),
             port: PORT,
             protocol: Protocol::Http,
             hostname: None,
             routes: vec![Attached { route: 0, hostnames: vec![] }],
-        }],
-        routes: vec![Route { name: "server/fortio-route".parse().unwrap(), rules: vec![rule("/", 0)] }],
-        clusters: vec![Cluster {
+        })],
+        routes: vec![
+            Route { name: "server/fortio-route".parse().unwrap(), rules: vec![rule("/", 0)] }.into(),
+        ],
+        clusters: vec![Shared::from(Cluster {
             service: "server/fortio:8080".parse().unwrap(),
             endpoints,
             retry: None,
             budget: None,
-        }],
+        })],
     }
 }
 
@@ -91,8 +94,9 @@ pub trait Verbs: Sized {
     /// One more Service port; routes name it by its index.
     fn and_service(self, service: &str, endpoint: SocketAddr) -> Self {
         self.with(|snapshot| {
-            let cluster = Cluster { service: service.parse().unwrap(), ..snapshot.clusters[0].clone() };
-            snapshot.clusters.push(Cluster { endpoints: vec![endpoint], ..cluster });
+            let mut cluster = snapshot.clusters[0].clone();
+            (cluster.service, cluster.endpoints) = (service.parse().unwrap(), vec![endpoint]);
+            snapshot.clusters.push(cluster);
         })
     }
 

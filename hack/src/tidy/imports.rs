@@ -16,6 +16,7 @@ struct Rule {
 
 const DOMAIN: &[&str] = &["api::policy", "api::name", "api::violation"];
 const OPERATOR_PURE: &[&str] = &[
+    "operator::memo",
     "operator::validate",
     "operator::translate",
     "operator::shards",

@@ -35,8 +35,6 @@ use crate::telemetry::spans;
 
 /// Nothing is silent for longer than a watch lasts.
 const SILENCE_MAX: Duration = Duration::from_secs(70);
-/// Changes often come several at once; this long after the first one they are looked at together.
-const DEBOUNCE: Duration = Duration::from_millis(1);
 /// The wait before something that failed is tried again; doubles with each failure.
 const RETRY_MIN: Duration = Duration::from_millis(100);
 /// The longest such wait.
@@ -167,7 +165,10 @@ impl Core {
             let retry = self.retry.wait();
             tokio::select! {
                 () = &mut stop => return,
-                Some(seen) = self.seen.recv() => self.note_all(seen).await,
+                Some(seen) = self.seen.recv() => self.note_all(seen),
+                left = self.walk.board.written() => {
+                    self.retry.add(left.failed || self.walk.sink.is_behind(), left.due);
+                }
                 _ = self.leadership.changed() => {}
                 () = retry => {}
                 _ = beat.tick() => self.measure(),
@@ -188,10 +189,10 @@ impl Core {
         }
     }
 
-    /// Takes note of everything that has been seen by now.
-    async fn note_all(&mut self, first: Seen) {
+    /// Takes note of everything that has been seen by now. Nothing is waited for: what comes during a round is looked
+    /// at together after it.
+    fn note_all(&mut self, first: Seen) {
         self.note(first);
-        tokio::time::sleep(DEBOUNCE).await;
         while let Ok(seen) = self.seen.try_recv() {
             self.note(seen);
         }
@@ -255,7 +256,8 @@ impl Core {
         let left = self.walk.follow(&stir, is_due).instrument(spans::reconcile(scope)).await;
         self.metrics.round(scope, if left.failed { Outcome::Failure } else { Outcome::Success });
         tracing::debug!(?scope, took_ms = started.elapsed().as_millis(), ?left, "round");
-        self.retry.note(left.failed, left.due);
+        self.retry.at = None;
+        self.retry.add(left.failed, left.due);
     }
 }
 
@@ -281,14 +283,9 @@ impl Retry {
         self.at.is_some_and(|at| at <= Instant::now())
     }
 
-    fn note(&mut self, failed: bool, due: Option<Instant>) {
-        self.at = due;
-        if !failed {
-            self.pause = RETRY_MIN;
-            return;
-        }
-        let again = Instant::now() + self.pause;
-        self.at = Some(due.map_or(again, |due| due.min(again)));
-        self.pause = (self.pause * 2).min(RETRY_MAX);
+    fn add(&mut self, failed: bool, due: Option<Instant>) {
+        let again = failed.then(|| Instant::now() + self.pause);
+        self.at = [self.at, due, again].into_iter().flatten().min();
+        self.pause = if failed { (self.pause * 2).min(RETRY_MAX) } else { RETRY_MIN };
     }
 }

@@ -19,7 +19,7 @@ use crate::build::{Applied, Config, Desired, Prepared};
 use crate::lease::Leadership;
 use crate::live::kind::Kind;
 use crate::live::{Id, Live, Object};
-use crate::shards::{self, Set};
+use crate::shards::{self, Set, Shard};
 use crate::telemetry::metrics::Metrics;
 use write::{Wish, Writer};
 
@@ -41,7 +41,10 @@ pub struct Cluster {
 struct Wishes {
     /// What its objects have in common.
     meta: ObjectMeta,
-    config: Vec<Wish>,
+    /// Each made from the shard beside it.
+    shards: Vec<(Arc<Shard>, Wish)>,
+    /// Written after the shards: it must not name any that is not there yet.
+    manifest: Option<Wish>,
     objects: Vec<Wish>,
     /// What it has already stays, wished for or not.
     keeps: bool,
@@ -107,8 +110,14 @@ impl Cluster {
         }
     }
 
-    /// Changes configurations in place, and writes those that `change` says it has changed.
-    pub(super) async fn amend(&mut self, change: impl Fn(&mut Snapshot) -> bool, live: &Live) {
+    /// Changes configurations in place, and writes those that `change` says it has changed. Returns these, and whether
+    /// they can be given to a data plane.
+    pub(super) async fn amend(
+        &mut self,
+        change: impl Fn(&mut Snapshot) -> bool,
+        live: &Live,
+    ) -> Vec<(ObjectKey, bool)> {
+        let mut changed = Vec::new();
         let keys: Vec<_> = self.current.keys().cloned().collect();
         for key in keys {
             let Some(set) = self.current.get(&key) else { continue };
@@ -118,16 +127,18 @@ impl Cluster {
             }
             snapshot.generation = Generation(snapshot.generation.0.saturating_add(1));
             let base = set.base().to_owned();
-            match shards::split(snapshot, &base, Some(&**set)) {
+            let set = shards::split(snapshot, &base, Some(&**set));
+            changed.push((key.clone(), set.is_ok()));
+            match set {
                 Ok(set) => {
                     self.reconfigure(&key, Arc::new(set));
                     // What fails is logged there, and kept among what is unwritten.
                     let _ = self.write(&key, live).await;
                 }
-                // The next full round says so in a condition.
                 Err(error) => tracing::error!(gateway = %key, %error, "endpoints are not passed on"),
             }
         }
+        changed
     }
 
     pub(super) fn forget_gone(&mut self, touched: &BTreeSet<Id>, live: &Live) {
@@ -156,8 +167,11 @@ impl Cluster {
         let wishes = self.gateways.entry(desired.gateway.clone()).or_default();
         wishes.objects = wishes_of(std::mem::take(&mut desired.objects));
         wishes.keeps = desired.keeps;
-        let is_new = wishes.config.is_empty() || wishes.meta != desired.meta;
-        wishes.meta = desired.meta.clone();
+        let is_new = wishes.manifest.is_none() || wishes.meta != desired.meta;
+        if wishes.meta != desired.meta {
+            wishes.shards.clear();
+            wishes.meta = desired.meta.clone();
+        }
         match &desired.config {
             Config::Changed(set) => self.reconfigure(&desired.gateway, set.clone()),
             Config::Unchanged(set) if is_new => self.reconfigure(&desired.gateway, set.clone()),
@@ -167,7 +181,7 @@ impl Cluster {
 
     fn reconfigure(&mut self, gateway: &ObjectKey, set: Arc<Set>) {
         let Some(wishes) = self.gateways.get_mut(gateway) else { return };
-        wishes.config = wishes_of(config_map::objects(&set, &wishes.meta));
+        wishes.configure(&set);
         self.current.insert(gateway.clone(), set);
     }
 
@@ -175,15 +189,18 @@ impl Cluster {
     /// shards that are not there.
     async fn write(&mut self, gateway: &ObjectKey, live: &Live) -> Result<(), ApplyError> {
         let Some(wishes) = self.gateways.get(gateway) else { return Ok(()) };
-        for wish in wishes.all() {
-            if let Err(error) = self.writer.put(wish, live).await {
-                tracing::warn!(%gateway, object = %wish.id, %error, "not written");
+        let written = wishes.write(&mut self.writer, live).await;
+        match written {
+            Ok(()) => {
+                self.unwritten.remove(gateway);
+                Ok(())
+            }
+            Err((id, error)) => {
+                tracing::warn!(%gateway, object = %id, %error, "not written");
                 self.unwritten.insert(gateway.clone());
-                return Err(error);
+                Err(error)
             }
         }
-        self.unwritten.remove(gateway);
-        Ok(())
     }
 
     /// Whether what is wished for a Gateway is all that it needs.
@@ -195,10 +212,9 @@ impl Cluster {
     /// could not be written, stays.
     async fn prune(&mut self, wanted: &BTreeSet<ObjectKey>, live: &Live) {
         let wished: BTreeSet<_> = self.gateways.values().flat_map(Wishes::all).map(|wish| &wish.id).collect();
-        let ours = Kind::ALL
-            .into_iter()
-            .flat_map(|kind| live.of_kind(kind))
-            .filter(|(_, it)| it.is_ours() && !it.is_ending());
+        let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_only_ours() || *kind == Kind::Service);
+        let ours =
+            kinds.flat_map(|kind| live.of_kind(kind)).filter(|(_, it)| it.is_ours() && !it.is_ending());
         let is_kept = |object: &Object| {
             // What was made for no Gateway is another room's, such as the certificates of the webhook.
             object.gateway().is_none_or(|key| wanted.contains(&key) && !self.is_sure(&key))
@@ -231,7 +247,31 @@ impl Wishes {
     }
 
     fn all(&self) -> impl Iterator<Item = &Wish> {
-        self.config.iter().chain(&self.objects)
+        let shards = self.shards.iter().map(|(_, wish)| wish);
+        shards.chain(&self.manifest).chain(&self.objects)
+    }
+
+    /// Wishes for the ConfigMaps of a set. Those of shards that were there before are taken over.
+    fn configure(&mut self, set: &Set) {
+        let mut before = std::mem::take(&mut self.shards).into_iter();
+        let wish = |(name, shard): (&str, &Arc<Shard>)| {
+            let known = before.next().filter(|(it, wish)| Arc::ptr_eq(it, shard) && wish.id.name == name);
+            known.or_else(|| {
+                let wish = Wish::new(config_map::shard(name, shard.part(), &self.meta))?;
+                Some((shard.clone(), wish))
+            })
+        };
+        self.shards = set.shards().filter_map(wish).collect();
+        self.manifest = Wish::new(config_map::manifest(set, &self.meta));
+    }
+
+    /// Writes what differs. What comes later waits when something fails.
+    async fn write(&self, writer: &mut Writer, live: &Live) -> Result<(), (Id, ApplyError)> {
+        writer.put_all(self.shards.iter().map(|(_, wish)| wish), live).await?;
+        for wish in self.manifest.iter().chain(&self.objects) {
+            writer.put(wish, live).await.map_err(|error| (wish.id.clone(), error))?;
+        }
+        Ok(())
     }
 }
 

@@ -5,13 +5,13 @@ use rebound_api::crd::gateway_class::GatewayClass;
 use serde_json::{Value, json};
 
 use super::labels;
-use crate::observe::world::World;
+use crate::observe::world::Surroundings;
 
 /// The class as it is to be; none: another controller's class has the name, and that is to be left alone.
-pub fn gateway_class(world: &World, name: &str, owner: Option<&OwnerReference>) -> Option<Value> {
+pub fn gateway_class(around: &Surroundings, name: &str, owner: Option<&OwnerReference>) -> Option<Value> {
     let has_name = |class: &&GatewayClass| class.metadata.name.as_deref() == Some(name);
-    let found = world.classes.iter().find(has_name);
-    if found.is_some_and(|class| class.spec.controller_name != world.controller) {
+    let found = around.classes.iter().find(has_name);
+    if found.is_some_and(|class| class.spec.controller_name != around.controller) {
         return None;
     }
     let (managed_by, operator) = labels::MANAGED_BY;
@@ -25,7 +25,7 @@ pub fn gateway_class(world: &World, name: &str, owner: Option<&OwnerReference>) 
             "ownerReferences": owner.into_iter().collect::<Vec<_>>(),
         },
         // Nothing else: what a platform team adds, such as `parametersRef`, is theirs.
-        "spec": { "controllerName": world.controller },
+        "spec": { "controllerName": around.controller },
     }))
 }
 
@@ -35,16 +35,16 @@ mod tests {
 
     use super::*;
 
-    fn world(controller: &str) -> World {
+    fn around(controller: &str) -> Surroundings {
         let spec = GatewayClassSpec { controller_name: controller.into(), ..GatewayClassSpec::default() };
         let classes = vec![GatewayClass::new("fsm", spec)];
-        World { controller: "gateway.flomesh.io/rebound".into(), classes, ..World::default() }
+        Surroundings { controller: "gateway.flomesh.io/rebound".into(), classes, ..Surroundings::default() }
     }
 
     #[test]
     fn a_class_of_another_controller_is_left_alone() {
-        assert!(gateway_class(&world("example.com/other"), "fsm", None).is_none());
-        assert!(gateway_class(&world("gateway.flomesh.io/rebound"), "fsm", None).is_some());
-        assert!(gateway_class(&world("example.com/other"), "other", None).is_some());
+        assert!(gateway_class(&around("example.com/other"), "fsm", None).is_none());
+        assert!(gateway_class(&around("gateway.flomesh.io/rebound"), "fsm", None).is_some());
+        assert!(gateway_class(&around("example.com/other"), "other", None).is_some());
     }
 }

@@ -16,22 +16,27 @@ use crate::shards::{self, MANIFEST_KEY, Manifest, PART_KEY, Set};
 /// How the name of the ConfigMap of a manifest ends.
 const MANIFEST_SUFFIX: &str = "-config";
 
-/// In the order in which they are to be written: a manifest must not name shards that are not there yet. `meta` is
-/// what they have in common.
-pub fn objects(set: &Set, meta: &ObjectMeta) -> Vec<Value> {
-    let named = |name: &str| ObjectMeta { name: Some(name.into()), ..meta.clone() };
-    let shard = |(name, part): (&str, &[u8])| ConfigMap {
-        metadata: named(name),
+/// The ConfigMap of a shard. `meta` is what all objects of the Gateway have in common.
+pub fn shard(name: &str, part: &[u8], meta: &ObjectMeta) -> Value {
+    object(ConfigMap {
+        metadata: ObjectMeta { name: Some(name.into()), ..meta.clone() },
         binary_data: Some(BTreeMap::from([(PART_KEY.into(), ByteString(part.to_vec()))])),
         ..ConfigMap::default()
-    };
-    let manifest = ConfigMap {
-        metadata: named(&set.manifest_name()),
+    })
+}
+
+/// The ConfigMap of the manifest, to be written after the shards: it must not name any that is not there yet.
+pub fn manifest(set: &Set, meta: &ObjectMeta) -> Value {
+    object(ConfigMap {
+        metadata: ObjectMeta { name: Some(set.manifest_name()), ..meta.clone() },
         data: Some(BTreeMap::from([(MANIFEST_KEY.into(), set.manifest().into())])),
         ..ConfigMap::default()
-    };
-    let shards = set.shards().map(|(name, it)| shard((name, it.part())));
-    shards.chain([manifest]).filter_map(|it| serde_json::to_value(it).ok()).collect()
+    })
+}
+
+#[expect(clippy::expect_used, reason = "texts for keys, and no floats")]
+fn object(map: ConfigMap) -> Value {
+    serde_json::to_value(map).expect("a ConfigMap is JSON")
 }
 
 /// What the ConfigMaps of a cluster (namespace, name, content) give to data planes. A set that does not verify counts
@@ -94,7 +99,9 @@ mod tests {
 
     fn built() -> Vec<Value> {
         let meta = ObjectMeta { namespace: Some("default".into()), ..ObjectMeta::default() };
-        objects(&set(), &meta)
+        let set = set();
+        let shards = set.shards().map(|(name, it)| shard(name, it.part(), &meta));
+        shards.chain([manifest(&set, &meta)]).collect()
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::build::Owner;
 use crate::live::watch::Seen;
 use crate::observe::cluster::Stir;
 use crate::telemetry::metrics::Stage;
-use crate::telemetry::spans::timed_async;
+use crate::telemetry::spans::timed;
 
 /// What a round has left undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,7 +27,7 @@ impl Walk {
     /// Takes up what an earlier leader has written.
     pub fn recall(&mut self) {
         self.sink.recall(self.source.live());
-        self.board.forget();
+        self.board.forget(self.source.live());
     }
 
     /// Everything that may have changed while another replica wrote.
@@ -54,21 +54,27 @@ impl Walk {
         }
         self.sink.forget_gone(&stir.touched, self.source.live());
         if stir.world || (is_due && self.sink.is_behind()) {
-            // A cluster's board takes everything; only a file can fail.
-            if let Ok(round) = self.everything().await {
-                self.tell(round.lines);
-            }
+            self.all_and_tell().await;
         } else if stir.fleets {
             self.follow_fleets();
         }
         if !stir.endpoints.is_empty() {
             // Also after everything else: a Gateway that is refused keeps its configuration, and its endpoints move.
-            self.follow_endpoints(&stir.endpoints).await;
+            if self.follow_endpoints(&stir.endpoints).await {
+                self.all_and_tell().await;
+            }
         }
         self.sink.repair(&stir.touched, is_due, self.source.live()).await;
-        let written = self.board.write(self.source.live());
-        let left = timed_async(&self.metrics, Stage::Status, written).await;
+        let started = || self.board.write(&stir.touched, self.source.live());
+        let left = timed(&self.metrics, Stage::Status, started);
         Left { failed: left.failed || self.sink.is_behind(), due: left.due }
+    }
+
+    async fn all_and_tell(&mut self) {
+        // A cluster's board takes everything; only a file can fail.
+        if let Ok(round) = self.everything().await {
+            self.tell(round.lines);
+        }
     }
 
     /// Logs what has not been said before.

@@ -48,7 +48,8 @@ pub struct Stir {
 impl Cluster {
     /// `controller` is the name by which GatewayClasses call this operator.
     pub fn new(controller: &str) -> Self {
-        let world = World { controller: controller.into(), ..World::default() };
+        let mut world = World::default();
+        world.around().controller = controller.into();
         Self { live: Live::NOTHING, world, filed: HashMap::new(), is_sorted: true }
     }
 
@@ -69,7 +70,7 @@ impl Cluster {
     }
 
     pub(super) fn has_class(&self, name: &str) -> bool {
-        self.world.classes.iter().any(|it| it.metadata.name.as_deref() == Some(name))
+        self.world.around.classes.iter().any(|it| it.metadata.name.as_deref() == Some(name))
     }
 
     /// Looks at the data planes anew.
@@ -88,7 +89,8 @@ impl Cluster {
 
     fn take(&mut self, change: Change, stir: &mut Stir) {
         match change.id.kind {
-            kind if kind.is_only_ours() => stir.fleets |= kind == Kind::ConfigMap,
+            Kind::ConfigMap => stir.fleets |= fleet::is_report(&change.id),
+            kind if kind.is_only_ours() => {}
             Kind::EndpointSlice => self.take_slice(&change, stir),
             Kind::Service => {
                 stir.fleets |= change.concerns_ours();
@@ -129,17 +131,17 @@ impl Cluster {
     /// Whether anything but its status has changed.
     fn take_service(&mut self, change: &Change) -> bool {
         let key = ObjectKey::new(&change.id.namespace, &change.id.name).ok();
-        let before = key.as_ref().and_then(|key| self.world.services.remove(key));
+        let before = key.as_ref().and_then(|key| self.world.around().services.remove(key));
         self.replace(&change.id, change.object.as_ref());
-        let now = key.and_then(|key| self.world.services.get(&key));
+        let now = key.and_then(|key| self.world.around.services.get(&key));
         before.map(|it| it.spec) != now.map(|it| it.spec.clone())
     }
 
     /// Whether its labels have changed.
     fn take_namespace(&mut self, change: &Change) -> bool {
-        let before = self.world.namespaces.remove(&change.id.name);
+        let before = self.world.around().namespaces.remove(&change.id.name);
         self.replace(&change.id, change.object.as_ref());
-        before.as_ref() != self.world.namespaces.get(&change.id.name)
+        before.as_ref() != self.world.around.namespaces.get(&change.id.name)
     }
 
     /// An object without the shape of its kind counts as absent: it cannot harm the others.

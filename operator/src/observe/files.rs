@@ -56,8 +56,9 @@ impl Files {
     /// Reads everything once. What could not be read or is refused stands in the findings.
     pub fn observe(&mut self, admit: Admit) -> Observation<'_> {
         let mut findings = self.refresh();
-        let mut world =
-            World { controller: self.settings.controller.clone(), one_address: true, ..World::default() };
+        let mut world = World::default();
+        world.around().controller = self.settings.controller.clone();
+        world.around().one_address = true;
         let mut admitted = HashMap::new();
         let mut seen = HashSet::new();
         for manifest in self.readable.values().flatten() {

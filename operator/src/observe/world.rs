@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -20,26 +21,35 @@ use serde_json::Value;
 /// Everything that was observed at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct World {
+    /// What routes and policies are judged by.
+    pub around: Arc<Surroundings>,
+    /// Oldest first, as the next. A route that has not changed is the very same one moment later.
+    pub routes: Vec<Arc<Observed<HttpRoute>>>,
+    /// As written: `api::crd` reports every mistake only on the text of the user.
+    pub policies: Vec<Observed<Value>>,
+    /// By the Service that they belong to.
+    pub slices: BTreeMap<ObjectKey, Vec<EndpointSlice>>,
+    /// Endpoints given by the user; they take the place of those in EndpointSlices.
+    pub pinned: BTreeMap<ServicePort, BTreeSet<SocketAddr>>,
+    /// What is seen of the data plane of each Gateway; empty in files mode.
+    pub fleets: BTreeMap<ObjectKey, Fleet>,
+}
+
+/// Everything that a decision about a route may depend on, other than the route itself. It changes seldom, and is
+/// another one each time.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
     /// The controller name of this operator; GatewayClasses of other controllers are left alone.
     pub controller: String,
     /// True in files mode: all Gateways listen on the same address, so that their ports must differ.
     pub one_address: bool,
     pub classes: Vec<GatewayClass>,
-    /// Oldest first, as the next two.
+    /// Oldest first.
     pub gateways: Vec<Observed<Gateway>>,
-    pub routes: Vec<Observed<HttpRoute>>,
-    /// As written: `api::crd` reports every mistake only on the text of the user.
-    pub policies: Vec<Observed<Value>>,
     pub grants: Vec<Observed<ReferenceGrant>>,
     pub services: BTreeMap<ObjectKey, Service>,
-    /// By the Service that they belong to.
-    pub slices: BTreeMap<ObjectKey, Vec<EndpointSlice>>,
-    /// Endpoints given by the user; they take the place of those in EndpointSlices.
-    pub pinned: BTreeMap<ServicePort, BTreeSet<SocketAddr>>,
     /// `GatewayConfig`s, as written.
     pub configs: BTreeMap<ObjectKey, Observed<Value>>,
-    /// What is seen of the data plane of each Gateway; empty in files mode.
-    pub fleets: BTreeMap<ObjectKey, Fleet>,
     /// The labels of namespaces. A namespace that is not here has only the label of its name.
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -84,6 +94,11 @@ pub struct Report {
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 
 impl World {
+    /// For whoever changes them.
+    pub fn around(&mut self) -> &mut Surroundings {
+        Arc::make_mut(&mut self.around)
+    }
+
     /// Files an EndpointSlice under its Service, and returns that; one that names none belongs to nobody.
     pub fn add_slice(&mut self, slice: EndpointSlice) -> Option<ObjectKey> {
         let service = slice.metadata.labels.as_ref().and_then(|labels| labels.get(SERVICE_LABEL));
@@ -97,25 +112,29 @@ impl World {
     pub fn remove(&mut self, kind: &str, namespace: &str, name: &str) {
         let is_it = |key: &ObjectKey| key.namespace() == namespace && key.name() == name;
         match kind {
-            "GatewayClass" => self.classes.retain(|it| it.metadata.name.as_deref() != Some(name)),
-            "Gateway" => self.gateways.retain(|it| !is_it(&it.key)),
+            "GatewayClass" => self.around().classes.retain(|it| it.metadata.name.as_deref() != Some(name)),
+            "Gateway" => self.around().gateways.retain(|it| !is_it(&it.key)),
             "HTTPRoute" => self.routes.retain(|it| !is_it(&it.key)),
-            "ReferenceGrant" => self.grants.retain(|it| !is_it(&it.key)),
+            "ReferenceGrant" => self.around().grants.retain(|it| !is_it(&it.key)),
             "RetryPolicy" => self.policies.retain(|it| !is_it(&it.key)),
-            "GatewayConfig" => self.configs.retain(|key, _| !is_it(key)),
-            "Service" => self.services.retain(|key, _| !is_it(key)),
-            "Namespace" => self.namespaces.retain(|it, _| it != name),
+            "GatewayConfig" => self.around().configs.retain(|key, _| !is_it(key)),
+            "Service" => self.around().services.retain(|key, _| !is_it(key)),
+            "Namespace" => self.around().namespaces.retain(|it, _| it != name),
             _ => {}
         }
     }
 
     /// Puts everything whose age decides a conflict in order: oldest first, then by namespace and name.
     pub fn sort(&mut self) {
-        self.gateways.sort_by(Observed::by_age);
-        self.routes.sort_by(Observed::by_age);
+        if !self.around.gateways.is_sorted_by(|a, b| a.by_age(b).is_le()) {
+            self.around().gateways.sort_by(Observed::by_age);
+        }
+        self.routes.sort_by(|a, b| a.by_age(b));
         self.policies.sort_by(Observed::by_age);
     }
+}
 
+impl Surroundings {
     /// Whether the Gateways of a class are this operator's.
     pub fn owns_class(&self, name: &str) -> bool {
         self.classes.iter().any(|class| {

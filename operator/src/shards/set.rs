@@ -7,6 +7,7 @@ use rebound_api::config::cluster::Cluster;
 use rebound_api::config::codec::{self, DecodeError};
 use rebound_api::config::listener::Listener;
 use rebound_api::config::route::Route;
+use rebound_api::config::shared::Shared;
 use rebound_api::config::{FORMAT_VERSION, Snapshot};
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3;
@@ -36,7 +37,7 @@ struct Runs {
 
 /// At most [`Item::PER_SHARD`] items: one shard, or several when it would be too large. Shared with the set that
 /// follows if nothing changes here.
-type Run = Arc<[Shard]>;
+type Run = Vec<Arc<Shard>>;
 
 /// A part of one list of a snapshot.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ pub enum SplitError {
 }
 
 /// What lists of a snapshot consist of.
-trait Item: Serialize + PartialEq {
+trait Item: Serialize + Eq {
     /// A change of one item rewrites so many.
     const PER_SHARD: usize;
 
@@ -146,7 +147,7 @@ impl Set {
     }
 
     /// The shards by the names of their ConfigMaps.
-    pub fn shards(&self) -> impl Iterator<Item = (&str, &Shard)> {
+    pub fn shards(&self) -> impl Iterator<Item = (&str, &Arc<Shard>)> {
         self.manifest.entries().map(|entry| &*entry.name).zip(self.runs.shards())
     }
 
@@ -165,28 +166,31 @@ impl Shard {
 }
 
 impl Runs {
-    fn shards(&self) -> impl Iterator<Item = &Shard> {
-        self.listeners.iter().chain(&self.routes).chain(&self.clusters).flat_map(|run| &**run)
+    fn shards(&self) -> impl Iterator<Item = &Arc<Shard>> {
+        self.listeners.iter().chain(&self.routes).chain(&self.clusters).flatten()
     }
 }
 
 /// `before`: the items of the previous set, and the runs that they make.
-fn runs<T: Item>(items: &[T], before: Option<(&[T], &[Run])>) -> Result<Vec<Run>, SplitError> {
+fn runs<T: Item>(
+    items: &[Shared<T>],
+    before: Option<(&[Shared<T>], &[Run])>,
+) -> Result<Vec<Run>, SplitError> {
     let (old_items, old_runs) = before.unwrap_or_default();
     let mut before = old_items.chunks(T::PER_SHARD).zip(old_runs);
     let run = |items| match before.next() {
         Some((same, run)) if same == items => Ok(run.clone()),
-        _ => shards(items).map(Into::into),
+        _ => shards(items),
     };
     items.chunks(T::PER_SHARD).map(run).collect()
 }
 
 /// One shard, or the shards of both halves if it would be too large.
-fn shards<T: Item>(items: &[T]) -> Result<Vec<Shard>, SplitError> {
+fn shards<T: Item>(items: &[Shared<T>]) -> Result<Run, SplitError> {
     let text = serde_json::to_vec(items)?;
     let part = part::deflate(&text);
     if part.len() <= PART_MAX_BYTES {
-        return Ok(vec![Shard { checksum: Checksum::of(&text), text, part }]);
+        return Ok(vec![Arc::new(Shard { checksum: Checksum::of(&text), text, part })]);
     }
     if let [item] = items {
         return Err(SplitError::ItemTooLarge { item: item.title(), bytes: part.len() });
@@ -204,7 +208,7 @@ fn manifest(snapshot: &Snapshot, base: &str, runs: &Runs) -> Result<Manifest, Sp
     }
     let mut names = (0..).map(|index| shard_name(base, index));
     let mut entries = |runs: &[Run]| -> Vec<Entry> {
-        let shards = runs.iter().flat_map(|run| &**run);
+        let shards = runs.iter().flatten();
         shards.zip(names.by_ref()).map(|(shard, name)| Entry { name, checksum: shard.checksum }).collect()
     };
     let mut manifest = Manifest {

@@ -7,31 +7,47 @@ mod policy;
 pub mod progress;
 mod route;
 
+use std::sync::Arc;
+
 use rebound_api::crd::condition::{Condition, ConditionType, Reason};
 use rebound_api::crd::parent_ref::GATEWAY_GROUP;
 use rebound_api::name::ObjectKey;
 use rebound_api::violation::Violation;
 
 use super::document::{Metadata, ObjectStatus, Status};
+use crate::memo::Memo;
+use crate::validate::verdict::RouteVerdict;
 use progress::Outcome;
 
 const GATEWAY_API: &str = "gateway.networking.k8s.io/v1";
 const POLICY_API: &str = "gateway.flomesh.io/v1alpha1";
 
+/// The statuses of routes, for the next time. It changes no status.
+#[derive(Debug, Default)]
+pub struct Memory {
+    controller: Arc<String>,
+    routes: Memo<String, RouteVerdict, Option<Arc<ObjectStatus>>>,
+}
+
 /// The status of every object of ours.
-pub fn statuses(outcome: &Outcome<'_>) -> Vec<ObjectStatus> {
+pub fn statuses(outcome: &Outcome<'_>, memory: &mut Memory) -> Vec<Arc<ObjectStatus>> {
     let verdicts = outcome.verdicts;
-    let classes = verdicts.classes.iter().map(gateway::class);
-    let routes = verdicts.routes.iter().filter_map(|it| route::route(it, &verdicts.controller));
+    if *memory.controller != verdicts.controller {
+        memory.controller = Arc::new(verdicts.controller.clone());
+    }
+    let made = |controller: &String, verdict: &Arc<_>| route::route(verdict, controller).map(Arc::new);
+    let routes = memory.routes.each(&memory.controller, verdicts.routes.iter(), made);
+    let classes = verdicts.classes.iter().map(gateway::class).map(Arc::new);
+    let routes = routes.iter().filter_map(|it| (**it).clone());
     classes.chain(routes).chain(of_progress(outcome)).collect()
 }
 
 /// The status of those objects that speak about how far their configuration has come.
-pub fn of_progress(outcome: &Outcome<'_>) -> Vec<ObjectStatus> {
+pub fn of_progress(outcome: &Outcome<'_>) -> Vec<Arc<ObjectStatus>> {
     let verdicts = outcome.verdicts;
     let gateways = verdicts.gateways.iter().map(|it| gateway::gateway(it, outcome));
     let policies = verdicts.policies.iter().filter_map(|it| policy::policy(it, outcome));
-    gateways.chain(policies).collect()
+    gateways.chain(policies).map(Arc::new).collect()
 }
 
 fn object(api_version: &'static str, kind: &'static str, key: &ObjectKey, status: Status) -> ObjectStatus {

@@ -1,5 +1,7 @@
 //! The shape of a status, as it stands in an object or in `status.yaml`. Data only.
 
+use std::sync::Arc;
+
 use rebound_api::crd::condition::Condition;
 use rebound_api::crd::gateway::RouteGroupKind;
 use rebound_api::crd::parent_ref::{PolicyAncestorStatus, RouteParentStatus};
@@ -13,7 +15,7 @@ use crate::observe::files::finding::{Finding, Severity};
 pub struct StatusList {
     pub api_version: &'static str,
     pub kind: &'static str,
-    pub items: Vec<ObjectStatus>,
+    pub items: Vec<Arc<ObjectStatus>>,
     /// What is wrong, as `FILE:LINE: PATH: message`. Of what is refused altogether the last good version is in effect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
@@ -81,7 +83,7 @@ pub struct GatewayAddress {
 
 impl StatusList {
     /// Adds what was found in the objects' text, and what has no object to stand in.
-    pub fn new(items: Vec<ObjectStatus>, findings: &[Finding], notes: &[String]) -> Self {
+    pub fn new(items: Vec<Arc<ObjectStatus>>, findings: &[Finding], notes: &[String]) -> Self {
         let of = |severity: &[Severity]| {
             let found = findings.iter().filter(|it| severity.contains(&it.severity));
             found.map(Finding::to_string).collect::<Vec<_>>()

@@ -3,7 +3,7 @@
 //! IO only; what a status has to become is `merge`'s. A write names the version that it was made from: whoever has
 //! written meanwhile is not overwritten, and the next round sees what he wrote.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use super::document::ObjectStatus;
@@ -38,15 +39,28 @@ const SHARED: [Kind; 2] = [Kind::HttpRoute, Kind::RetryPolicy];
 
 /// Writes statuses and remembers which are settled.
 pub struct Statuses {
-    client: Client,
-    leadership: Leadership,
+    writer: Arc<Writer>,
     metrics: Arc<Metrics>,
-    recorder: Recorder,
     controller: String,
-    wanted: HashMap<Id, ObjectStatus>,
+    wanted: HashMap<Id, Arc<ObjectStatus>>,
+    /// Objects that may say something else than is wanted. All others say what is wanted.
+    open: BTreeSet<Id>,
     /// By object: the versions between which it is known to say what is wanted.
     settled: HashMap<Id, [Option<String>; 2]>,
-    written: HashMap<Id, Instant>,
+    /// When an object was written last.
+    times: HashMap<Id, Instant>,
+    /// What is being written, while everything else goes on.
+    under_way: Option<JoinHandle<Vec<Sent>>>,
+}
+
+/// A write, and what the API server says: the new version of the object. None: leadership has ended before.
+type Sent = (Write, Option<kube::Result<Option<String>>>);
+
+/// What writing takes.
+struct Writer {
+    client: Client,
+    leadership: Leadership,
+    recorder: Recorder,
 }
 
 /// What is left after a round.
@@ -65,6 +79,8 @@ struct Write {
     status: Value,
     turned: Vec<Value>,
     uid: Option<String>,
+    /// What it is made from; none: our word is taken back.
+    wanted: Option<Arc<ObjectStatus>>,
 }
 
 impl Statuses {
@@ -76,121 +92,151 @@ impl Statuses {
         identity: &str,
     ) -> Self {
         let reporter = Reporter { controller: controller.into(), instance: Some(identity.into()) };
-        Self {
-            recorder: Recorder::new(client.clone(), reporter),
-            client,
-            leadership,
-            metrics,
-            controller: controller.into(),
-            wanted: HashMap::new(),
-            settled: HashMap::new(),
-            written: HashMap::new(),
-        }
+        let recorder = Recorder::new(client.clone(), reporter);
+        let (wanted, open, settled, times, under_way) = <_>::default();
+        let writer = Arc::new(Writer { client, leadership, recorder });
+        Self { writer, metrics, controller: controller.into(), wanted, open, settled, times, under_way }
     }
 
     /// From now on these are wanted, and of the other objects nothing is said.
-    pub fn want(&mut self, statuses: &[ObjectStatus]) {
-        let mut wanted = HashMap::with_capacity(statuses.len());
+    pub fn want(&mut self, statuses: &[Arc<ObjectStatus>]) {
+        let mut before = std::mem::take(&mut self.wanted);
         for status in statuses {
             let Some(id) = id(status) else { continue };
-            if self.wanted.get(&id) != Some(status) {
+            if before.remove(&id).is_none_or(|it| !is_same(&it, status)) {
                 self.settled.remove(&id);
+                self.open.insert(id.clone());
             }
-            wanted.insert(id, status.clone());
+            self.wanted.insert(id, status.clone());
         }
-        self.settled.retain(|id, _| wanted.contains_key(id));
-        self.written.retain(|_, at| at.elapsed() < SPACING);
-        self.wanted = wanted;
+        for id in before.into_keys() {
+            self.settled.remove(&id);
+            self.open.insert(id);
+        }
     }
 
     /// Takes nothing for settled.
-    pub fn forget(&mut self) {
+    pub fn forget(&mut self, live: &Live) {
         self.settled.clear();
+        self.open.extend(self.wanted.keys().cloned());
+        self.open.extend(SHARED.into_iter().flat_map(|kind| live.of_kind(kind)).map(|(id, _)| id.clone()));
     }
 
     /// These replace what was wanted of the same objects.
-    pub fn want_also(&mut self, statuses: Vec<ObjectStatus>) {
+    pub fn want_also(&mut self, statuses: Vec<Arc<ObjectStatus>>) {
         for status in statuses {
             let Some(id) = id(&status) else { continue };
-            if self.wanted.get(&id) != Some(&status) {
+            if self.wanted.get(&id).is_none_or(|it| !is_same(it, &status)) {
                 self.settled.remove(&id);
+                self.open.insert(id.clone());
                 self.wanted.insert(id, status);
             }
         }
     }
 
-    /// Writes what is not as wanted, as far as one round goes.
-    pub async fn write(&mut self, live: &Live) -> Left {
+    /// Starts to write what is not as wanted, as far as one round goes; `touched` may have changed. Nothing is started
+    /// while something is under way: [`Self::written`] tells when to go on.
+    pub fn write(&mut self, touched: &BTreeSet<Id>, live: &Live) -> Left {
+        let is_ours = |id: &&Id| SHARED.contains(&id.kind) || self.wanted.contains_key(id);
+        self.open.extend(touched.iter().filter(is_ours).cloned());
         let mut left = Left::default();
-        let mut writes = self.withdrawals(live);
-        let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default().to_string();
-        let open: Vec<Id> = self.wanted.keys().filter(|id| !self.is_settled(id, live)).cloned().collect();
-        for id in open {
-            let Some(found) = live.object(&id) else { continue };
-            let Some(write) = self.due(&id, found, &now) else {
-                self.settle(id, found.meta.resource_version.clone(), found.meta.resource_version.clone());
-                continue;
-            };
-            let wait = self.written.get(&id).and_then(|at| SPACING.checked_sub(at.elapsed()));
-            if wait.is_some() || writes.len() >= WRITES_MAX {
-                left.wait(Instant::now() + wait.unwrap_or_default());
-                continue;
-            }
-            writes.push(write);
+        if self.under_way.is_some() || self.open.is_empty() {
+            return left;
         }
-        let (client, recorder, leadership) = (&self.client, &self.recorder, &self.leadership);
-        let sent =
-            |write: Write| async move { (leadership.within(write.send(client, recorder)).await, write) };
-        let sent: Vec<_> = stream::iter(writes).map(sent).buffer_unordered(WRITES_AT_ONCE).collect().await;
-        for (version, write) in sent {
-            // Leadership may end in the middle of many writes: the rest is the next leader's.
-            let Some(version) = version else { continue };
-            self.metrics.write(write.id.kind.as_str(), Verb::Patch, (&version).into());
-            match version {
-                Ok(version) => {
-                    self.written.insert(write.id.clone(), Instant::now());
-                    self.settle(write.id, write.version, version);
-                }
-                // It will not be taken however often it is sent: until the object or what there is to say changes.
-                Err(kube::Error::Api(status)) if status.code == 422 => {
-                    tracing::error!(object = %write.id, error = status.message, "the status is refused");
-                    self.settle(write.id, write.version.clone(), write.version);
-                }
-                Err(error) => {
-                    tracing::warn!(object = %write.id, %error, "the status is not written");
-                    left.failed = true;
-                }
-            }
+        self.times.retain(|_, at| at.elapsed() < SPACING);
+        let writes = self.due(live, &mut left);
+        if !writes.is_empty() {
+            let sending = self.writer.clone().send_all(writes);
+            self.under_way = Some(tokio::spawn(sending.in_current_span()));
         }
         left
     }
 
-    fn settle(&mut self, id: Id, before: Option<String>, after: Option<String>) {
-        self.settled.insert(id, [before, after]);
+    /// Waits until what is under way is written; for ever if nothing is.
+    pub async fn written(&mut self) -> Left {
+        let Some(under_way) = &mut self.under_way else { return std::future::pending().await };
+        let sent = under_way.await;
+        self.under_way = None;
+        let mut left = Left::default();
+        match sent {
+            Ok(sent) => sent.into_iter().for_each(|sent| self.note(sent, &mut left)),
+            Err(error) => tracing::error!(%error, "statuses are not written"),
+        }
+        if !self.open.is_empty() {
+            left.wait(Instant::now());
+        }
+        left
     }
 
-    fn is_settled(&self, id: &Id, live: &Live) -> bool {
-        let version = live.object(id).map(|it| &it.meta.resource_version);
-        self.settled.get(id).is_some_and(|known| version.is_none_or(|version| known.contains(version)))
+    fn note(&mut self, (write, sent): Sent, left: &mut Left) {
+        // Leadership may end in the middle of many writes: the rest is the next leader's.
+        let Some(sent) = sent else { return };
+        self.metrics.write(write.id.kind.as_str(), Verb::Patch, (&sent).into());
+        match sent {
+            Ok(version) => {
+                self.times.insert(write.id.clone(), Instant::now());
+                self.settle(write.id, write.wanted.as_ref(), [write.version, version]);
+            }
+            // It will not be taken however often it is sent: until the object or what there is to say changes.
+            Err(kube::Error::Api(status)) if status.code == 422 => {
+                tracing::error!(object = %write.id, error = status.message, "the status is refused");
+                self.settle(write.id, write.wanted.as_ref(), [write.version.clone(), write.version]);
+            }
+            Err(error) => {
+                tracing::warn!(object = %write.id, %error, "the status is not written");
+                self.open.insert(write.id);
+                left.failed = true;
+            }
+        }
     }
 
-    /// None: it says what is wanted.
-    fn due(&self, id: &Id, found: &Object, now: &str) -> Option<Write> {
-        let wanted = serde_json::to_value(&self.wanted.get(id)?.status).unwrap_or_default();
+    /// What is open is looked at: most of it turns out to be as wanted, and some of it has to wait.
+    fn due(&mut self, live: &Live, left: &mut Left) -> Vec<Write> {
+        let mut writes = Vec::new();
+        let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default().to_string();
+        for id in std::mem::take(&mut self.open) {
+            // One that is not there is open again as soon as it comes.
+            let Some(found) = live.object(&id).filter(|it| !self.is_settled(&id, it)) else { continue };
+            let wanted = self.wanted.get(&id).cloned();
+            let Some(status) = self.turned(&id, wanted.as_deref(), found, &now) else {
+                let version = found.meta.resource_version.clone();
+                self.settle(id, wanted.as_ref(), [version.clone(), version]);
+                continue;
+            };
+            let wait = self.times.get(&id).and_then(|at| SPACING.checked_sub(at.elapsed()));
+            if wait.is_some() || writes.len() >= WRITES_MAX {
+                left.wait(Instant::now() + wait.unwrap_or_default());
+                self.open.insert(id);
+                continue;
+            }
+            writes.push(Write::new(&id, found, status, wanted));
+        }
+        writes
+    }
+
+    /// What the status has to become; none: it says what is wanted. An object that does not concern us any more may
+    /// still bear our word.
+    fn turned(&self, id: &Id, wanted: Option<&ObjectStatus>, found: &Object, now: &str) -> Option<Value> {
         let live = &found.body["status"];
-        let status = merge::merged(live, &wanted, &self.controller, now)?;
-        Some(Write::new(id, found, status))
+        match wanted {
+            Some(wanted) => {
+                let wanted = serde_json::to_value(&wanted.status).unwrap_or_default();
+                merge::merged(live, &wanted, &self.controller, now)
+            }
+            None if SHARED.contains(&id.kind) => merge::withdrawn(live, &self.controller),
+            None => None,
+        }
     }
 
-    /// Objects that do not concern us any more, and still bear our word.
-    fn withdrawals(&self, live: &Live) -> Vec<Write> {
-        let objects = SHARED.into_iter().flat_map(|kind| live.of_kind(kind));
-        let silent = objects.filter(|(id, _)| !self.wanted.contains_key(id));
-        let write = |(id, found): (&Id, &Object)| {
-            let status = merge::withdrawn(&found.body["status"], &self.controller)?;
-            Some(Write::new(id, found, status))
-        };
-        silent.filter_map(write).take(WRITES_MAX).collect()
+    /// Between these versions the object says `wanted`; while it was written something else may have become wanted.
+    fn settle(&mut self, id: Id, wanted: Option<&Arc<ObjectStatus>>, versions: [Option<String>; 2]) {
+        if self.wanted.get(&id).zip(wanted).is_some_and(|(now, then)| is_same(now, then)) {
+            self.settled.insert(id, versions);
+        }
+    }
+
+    fn is_settled(&self, id: &Id, found: &Object) -> bool {
+        self.settled.get(id).is_some_and(|known| known.contains(&found.meta.resource_version))
     }
 }
 
@@ -206,11 +252,23 @@ impl Left {
     }
 }
 
+impl Writer {
+    async fn send_all(self: Arc<Self>, writes: Vec<Write>) -> Vec<Sent> {
+        let (client, recorder, leadership) = (&self.client, &self.recorder, &self.leadership);
+        let send = |write: Write| async move {
+            let sent = leadership.within(write.send(client, recorder)).await;
+            (write, sent)
+        };
+        stream::iter(writes).map(send).buffer_unordered(WRITES_AT_ONCE).collect().await
+    }
+}
+
 impl Write {
-    fn new(id: &Id, found: &Object, status: Value) -> Self {
+    fn new(id: &Id, found: &Object, status: Value, wanted: Option<Arc<ObjectStatus>>) -> Self {
         let turned = merge::turned(&found.body["status"], &status).into_iter().cloned().collect();
         let meta = &found.meta;
-        Self { id: id.clone(), version: meta.resource_version.clone(), status, turned, uid: meta.uid.clone() }
+        let (version, uid) = (meta.resource_version.clone(), meta.uid.clone());
+        Self { id: id.clone(), version, status, turned, uid, wanted }
     }
 
     /// Returns the new version of the object.
@@ -262,6 +320,11 @@ impl Write {
             }
         }
     }
+}
+
+/// What is the same need not be looked at.
+fn is_same(before: &Arc<ObjectStatus>, after: &Arc<ObjectStatus>) -> bool {
+    Arc::ptr_eq(before, after) || before == after
 }
 
 fn id(status: &ObjectStatus) -> Option<Id> {

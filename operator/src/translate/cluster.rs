@@ -14,7 +14,7 @@ use crate::observe::service;
 use crate::observe::world::World;
 use crate::validate::Accepted;
 
-pub(super) fn cluster(world: &World, accepted: &Accepted<'_>, port: &ServicePort) -> Cluster {
+pub(super) fn cluster(world: &World, accepted: &Accepted, port: &ServicePort) -> Cluster {
     let policy = accepted.policies.get(port);
     Cluster {
         service: port.clone(),
@@ -28,7 +28,8 @@ pub(super) fn endpoints(world: &World, port: &ServicePort) -> BTreeSet<SocketAdd
     if let Some(pinned) = world.pinned.get(port) {
         return pinned.clone();
     }
-    let Some(spec) = world.services.get(&port.service).and_then(|it| service::tcp_port(it, port.port)) else {
+    let Some(spec) = world.around.services.get(&port.service).and_then(|it| service::tcp_port(it, port.port))
+    else {
         return BTreeSet::new();
     };
     let slices = world.slices.get(&port.service).into_iter().flatten();

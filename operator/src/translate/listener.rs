@@ -17,7 +17,7 @@ pub(super) fn listener(listener: &AcceptedListener, routes: &[usize]) -> Listene
 
 fn attached(attachment: &Attachment, routes: &[usize]) -> Attached {
     let at = routes.partition_point(|it| *it < attachment.route);
-    Attached { route: index(at), hostnames: attachment.hostnames.clone() }
+    Attached { route: index(at), hostnames: attachment.hostnames.to_vec() }
 }
 
 /// A snapshot with more than 2^32 routes is refused by `encode` long before its indices could be wrong.

@@ -36,7 +36,7 @@ pub(super) fn of_policy(policy: &AcceptedPolicy) -> Option<Retry> {
 /// are those of the Service port's policy.
 pub(super) fn of_rule(
     route: &ObjectKey,
-    rule: &AcceptedRule<'_>,
+    rule: &AcceptedRule,
     retry: &RuleRetry,
     policy: Option<&AcceptedPolicy>,
 ) -> Retry {

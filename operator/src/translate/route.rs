@@ -10,44 +10,33 @@ use rebound_api::crd::http_route::{
     PathMatchType, ValueMatchType,
 };
 
-use super::{ClusterIndex, retry};
-use crate::validate::{Accepted, AcceptedBackend, AcceptedRoute, AcceptedRule};
+use super::{Links, retry};
+use crate::validate::{AcceptedBackend, AcceptedRoute, AcceptedRule};
 
-pub(super) fn route(accepted: &Accepted<'_>, route: &AcceptedRoute<'_>, clusters: &ClusterIndex) -> Route {
-    let rules = route.rules.iter().map(|it| rule(accepted, route, it, clusters));
+pub(super) fn route(links: &Links, route: &AcceptedRoute) -> Route {
+    let rules = route.rules.iter().map(|it| rule(links, route, it));
     Route { name: route.key.clone(), rules: rules.collect() }
 }
 
-fn rule(
-    accepted: &Accepted<'_>,
-    route: &AcceptedRoute<'_>,
-    rule: &AcceptedRule<'_>,
-    clusters: &ClusterIndex,
-) -> Rule {
-    let (request_headers, response_headers) = edits(rule.filters);
+fn rule(links: &Links, route: &AcceptedRoute, rule: &AcceptedRule) -> Rule {
+    let (request_headers, response_headers) = edits(&rule.filters);
     Rule {
-        matches: matches(rule.matches),
+        matches: matches(&rule.matches),
         request_headers,
         response_headers,
         request_timeout_ms: rule.request_timeout.map(retry::millis),
         attempt_timeout_ms: rule.attempt_timeout.map(retry::millis),
-        backends: rule.backends.iter().map(|it| backend(accepted, route, rule, it, clusters)).collect(),
+        backends: rule.backends.iter().map(|it| backend(links, route, rule, it)).collect(),
     }
 }
 
-fn backend(
-    accepted: &Accepted<'_>,
-    route: &AcceptedRoute<'_>,
-    rule: &AcceptedRule<'_>,
-    backend: &AcceptedBackend<'_>,
-    clusters: &ClusterIndex,
-) -> Backend {
-    let (request_headers, response_headers) = edits(backend.filters);
-    let policy = backend.target.as_ref().and_then(|port| accepted.policies.get(port));
+fn backend(links: &Links, route: &AcceptedRoute, rule: &AcceptedRule, backend: &AcceptedBackend) -> Backend {
+    let (request_headers, response_headers) = edits(&backend.filters);
+    let policy = backend.target.as_ref().and_then(|port| links.policies.get(port));
     let own = rule.retry.as_ref().filter(|_| backend.target.is_some());
     Backend {
         weight: backend.weight,
-        cluster: backend.target.as_ref().and_then(|port| clusters.get(port).copied()),
+        cluster: backend.target.as_ref().and_then(|port| links.clusters.get(port).copied()),
         retry: own.map(|it| Box::new(retry::of_rule(&route.key, rule, it, policy))),
         request_headers,
         response_headers,

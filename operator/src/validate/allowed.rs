@@ -8,20 +8,25 @@ use rebound_api::crd::gateway::{
 use rebound_api::name::ObjectKey;
 
 use super::place::Place;
-use crate::observe::world::World;
+use crate::observe::world::Surroundings;
 
 /// The label that every namespace carries without being asked.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Whether a route of `namespace` may attach to a listener of `gateway`.
-pub(super) fn allows(world: &World, gateway: &ObjectKey, listener: &Listener, namespace: &str) -> bool {
+pub(super) fn allows(
+    around: &Surroundings,
+    gateway: &ObjectKey,
+    listener: &Listener,
+    namespace: &str,
+) -> bool {
     let namespaces = listener.allowed_routes.as_ref().and_then(|it| it.namespaces.as_ref());
     let from = namespaces.and_then(|it| it.from.as_ref()).unwrap_or(&FromNamespaces::Same);
     match from {
         FromNamespaces::All => true,
         FromNamespaces::Same => namespace == gateway.namespace(),
         FromNamespaces::Selector => {
-            namespaces.and_then(|it| it.selector.as_ref()).is_some_and(|it| selects(world, it, namespace))
+            namespaces.and_then(|it| it.selector.as_ref()).is_some_and(|it| selects(around, it, namespace))
         }
         FromNamespaces::None | FromNamespaces::Unknown(_) => false,
     }
@@ -44,8 +49,8 @@ pub(super) fn report(place: &mut Place<'_>, allowed: &AllowedRoutes) {
     }
 }
 
-fn selects(world: &World, selector: &LabelSelector, namespace: &str) -> bool {
-    let mut labels = world.namespaces.get(namespace).cloned().unwrap_or_default();
+fn selects(around: &Surroundings, selector: &LabelSelector, namespace: &str) -> bool {
+    let mut labels = around.namespaces.get(namespace).cloned().unwrap_or_default();
     labels.insert(NAME_LABEL.into(), namespace.into());
     let equal = selector.match_labels.iter().all(|(name, value)| labels.get(name) == Some(value));
     equal && selector.match_expressions.iter().all(|it| holds(it, &labels))

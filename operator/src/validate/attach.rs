@@ -1,102 +1,94 @@
 //! Which route attaches to which listener.
 
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
 use rebound_api::crd::Unread;
 use rebound_api::crd::condition::Reason;
 use rebound_api::crd::gateway::Listener;
 use rebound_api::crd::http_route::HttpRoute;
 use rebound_api::crd::parent_ref::ParentReference;
-use rebound_api::name::ObjectKey;
+use rebound_api::name::{ObjectKey, ServicePort};
 
+use super::court::{Court, Judged};
 use super::gateway::CheckedGateway;
-use super::route::CheckedRoute;
 use super::verdict::{GatewayVerdict, ParentVerdict, Refusal, RouteVerdict};
-use super::{AcceptedGateway, AcceptedListener, AcceptedRoute, Attachment, RefusedGateway};
+use super::{AcceptedGateway, AcceptedListener, AcceptedRoute, Attachment, Reach, RefusedGateway};
 use super::{allowed, hostname, listener};
-use crate::observe::world::{Observed, World};
+use crate::observe::world::{Observed, Surroundings};
 
 /// Gateways with their routes, and what everybody is told.
 #[derive(Debug)]
-pub(super) struct Attached<'w> {
+pub(super) struct Attached {
     pub(super) gateways: Vec<AcceptedGateway>,
     pub(super) refused: Vec<RefusedGateway>,
-    pub(super) routes: Vec<AcceptedRoute<'w>>,
+    pub(super) routes: Vec<Arc<AcceptedRoute>>,
     pub(super) gateway_verdicts: Vec<GatewayVerdict>,
-    pub(super) route_verdicts: Vec<RouteVerdict>,
+    pub(super) route_verdicts: Vec<Arc<RouteVerdict>>,
     pub(super) notes: Vec<String>,
 }
 
+/// A listener that a route attaches to.
+#[derive(Debug)]
+pub(super) struct Seat {
+    /// Index into [`Court::gateways`].
+    gateway: usize,
+    /// Index among the listeners of the Gateway.
+    listener: usize,
+    hostnames: Arc<[String]>,
+}
+
 /// Attaches every route to every listener that it names and that lets it in.
-pub(super) fn attach<'w>(
-    world: &World,
-    gateways: Vec<CheckedGateway<'w>>,
-    routes: Vec<CheckedRoute<'w>>,
-) -> Attached<'w> {
-    let mut board = Board::new(world, gateways);
-    let mut accepted = Vec::new();
-    let mut route_verdicts = Vec::new();
-    for (index, CheckedRoute { route, accepted: rules, mut verdict }) in routes.into_iter().enumerate() {
-        let parents = route.object.spec.parent_refs.iter();
-        verdict.parents = parents.filter_map(|parent| board.attach(index, route, &verdict, parent)).collect();
-        accepted.push(rules);
-        route_verdicts.push(verdict);
-    }
-    let Board { mut gateways, listeners, notes, .. } = board;
-    let (mut accepted_gateways, mut refused) = (Vec::new(), Vec::new());
-    for (gateway, attached) in gateways.iter_mut().zip(listeners) {
-        let listeners = serve(gateway, attached);
-        match &gateway.verdict.refused {
-            None => accepted_gateways.push(accept(gateway, listeners)),
-            Some(refusal) => refused
-                .push(RefusedGateway { key: gateway.gateway.key.clone(), message: refusal.message.clone() }),
+pub(super) fn attach(court: &Court, judged: &[Arc<Judged>]) -> Attached {
+    let seats = |it: &CheckedGateway| vec![Vec::new(); it.verdict.listeners.len()];
+    let mut listeners: Vec<Vec<Vec<Attachment>>> = court.gateways.iter().map(seats).collect();
+    for (route, judged) in judged.iter().enumerate() {
+        for seat in &judged.seats {
+            let hostnames = seat.hostnames.clone();
+            listeners[seat.gateway][seat.listener].push(Attachment { route, hostnames });
         }
     }
-    Attached {
-        gateways: accepted_gateways,
-        refused,
-        routes: accepted,
-        gateway_verdicts: gateways.into_iter().map(|it| it.verdict).collect(),
-        route_verdicts,
-        notes,
+    let routes: Vec<_> = judged.iter().map(|it| it.accepted.clone()).collect();
+    let (mut gateways, mut refused, mut gateway_verdicts) = (Vec::new(), Vec::new(), Vec::new());
+    for (checked, attached) in court.gateways.iter().zip(listeners) {
+        let mut verdict = checked.verdict.clone();
+        let listeners = serve(&checked.gateway.object.spec.listeners, &mut verdict, attached);
+        match &verdict.refused {
+            None => gateways.push(accept(checked, listeners, &routes)),
+            Some(refusal) => {
+                refused.push(RefusedGateway { key: verdict.key.clone(), message: refusal.message.clone() });
+            }
+        }
+        gateway_verdicts.push(verdict);
     }
+    let route_verdicts = judged.iter().map(|it| it.verdict.clone()).collect();
+    let notes = judged.iter().flat_map(|it| &it.notes).cloned().collect();
+    Attached { gateways, refused, routes, gateway_verdicts, route_verdicts, notes }
 }
 
-/// Who is attached where so far.
-struct Board<'a, 'w> {
-    world: &'a World,
-    gateways: Vec<CheckedGateway<'w>>,
-    /// For each Gateway, for each of its listeners.
-    listeners: Vec<Vec<Vec<Attachment>>>,
-    notes: Vec<String>,
-}
-
-impl<'a, 'w> Board<'a, 'w> {
-    fn new(world: &'a World, gateways: Vec<CheckedGateway<'w>>) -> Self {
-        let listeners = gateways.iter().map(|it| vec![Vec::new(); it.verdict.listeners.len()]).collect();
-        Self { world, gateways, listeners, notes: Vec::new() }
-    }
-
-    /// Follows one reference of a route. None: it does not lead to a Gateway of ours.
-    fn attach(
-        &mut self,
-        index: usize,
-        route: &Observed<HttpRoute>,
-        verdict: &RouteVerdict,
-        parent: &ParentReference,
-    ) -> Option<ParentVerdict> {
-        let gateway = parent_key(parent, route.key.namespace())?;
-        let Some(at) = self.gateways.iter().position(|it| it.gateway.key == gateway) else {
-            self.notes.extend(orphan(self.world, &route.key, &gateway));
-            return None;
-        };
-        let found = match_parent(self.world, &self.gateways[at], parent, route);
-        let found = found.and_then(|found| verdict.own_refusal().map_or(Ok(found), Err));
-        let listeners = &self.gateways[at].verdict.listeners;
-        let is_served = found.iter().flatten().any(|(listener, _)| listeners[*listener].is_usable());
-        let refused = found.map(|found| merge(&mut self.listeners[at], found, index)).err();
-        // What has no effect is told as a warning; the reference in the status holds the fields of its kind.
-        let parent = ParentReference { unread: Unread::new(), ..parent.clone() };
-        Some(ParentVerdict { parent, gateway, refused, is_served })
-    }
+/// Follows one reference of a route. None: it does not lead to a Gateway of ours.
+pub(super) fn follow(
+    court: &Court,
+    route: &Observed<HttpRoute>,
+    verdict: &RouteVerdict,
+    parent: &ParentReference,
+    seats: &mut Vec<Seat>,
+    notes: &mut Vec<String>,
+) -> Option<ParentVerdict> {
+    let gateway = parent_key(parent, route.key.namespace())?;
+    let Some(at) = court.gateways.iter().position(|it| it.gateway.key == gateway) else {
+        notes.extend(orphan(&court.around, &route.key, &gateway));
+        return None;
+    };
+    let checked = &court.gateways[at];
+    let found = match_parent(&court.around, checked, parent, route);
+    let found = found.and_then(|found| verdict.own_refusal().map_or(Ok(found), Err));
+    let listeners = &checked.verdict.listeners;
+    let is_served = found.iter().flatten().any(|(listener, _)| listeners[*listener].is_usable());
+    let refused = found.map(|found| take(seats, at, found)).err();
+    // What has no effect is told as a warning; the reference in the status holds the fields of its kind.
+    let parent = ParentReference { unread: Unread::new(), ..parent.clone() };
+    Some(ParentVerdict { parent, gateway, refused, is_served })
 }
 
 fn parent_key(parent: &ParentReference, namespace: &str) -> Option<ObjectKey> {
@@ -105,15 +97,15 @@ fn parent_key(parent: &ParentReference, namespace: &str) -> Option<ObjectKey> {
 }
 
 /// A parent that does not exist has no status to say so in.
-fn orphan(world: &World, route: &ObjectKey, gateway: &ObjectKey) -> Option<String> {
-    let exists = world.gateways.iter().any(|it| it.key == *gateway);
+fn orphan(around: &Surroundings, route: &ObjectKey, gateway: &ObjectKey) -> Option<String> {
+    let exists = around.gateways.iter().any(|it| it.key == *gateway);
     (!exists).then(|| format!("HTTPRoute {route} names Gateway {gateway}, which does not exist"))
 }
 
 /// The listeners of a Gateway that take a route, each with the hostnames in common; or the one reason for none.
 fn match_parent(
-    world: &World,
-    gateway: &CheckedGateway<'_>,
+    around: &Surroundings,
+    gateway: &CheckedGateway,
     parent: &ParentReference,
     route: &Observed<HttpRoute>,
 ) -> Result<Vec<(usize, Vec<String>)>, Refusal> {
@@ -124,7 +116,7 @@ fn match_parent(
         format!("Gateway {key} has no listener of that name or port")
     })?;
     let allowing = named.into_iter().filter(|(_, (listener, verdict))| {
-        verdict.takes_http_routes && allowed::allows(world, key, listener, namespace)
+        verdict.takes_http_routes && allowed::allows(around, key, listener, namespace)
     });
     let allowing = some(allowing, Reason::NotAllowedByListeners, || {
         format!("no listener of Gateway {key} lets HTTPRoutes of namespace `{namespace}` in")
@@ -154,19 +146,22 @@ fn is_named(parent: &ParentReference, listener: &Listener) -> bool {
 }
 
 /// Two references of a route may lead to one listener: the route is attached once.
-fn merge(listeners: &mut [Vec<Attachment>], found: Vec<(usize, Vec<String>)>, route: usize) {
-    for (at, hostnames) in found {
-        if listeners[at].last().is_none_or(|last| last.route != route) {
-            listeners[at].push(Attachment { route, hostnames });
+fn take(seats: &mut Vec<Seat>, gateway: usize, found: Vec<(usize, Vec<String>)>) {
+    for (listener, hostnames) in found {
+        if !seats.iter().any(|it| (it.gateway, it.listener) == (gateway, listener)) {
+            seats.push(Seat { gateway, listener, hostnames: hostnames.into() });
         }
     }
 }
 
 /// The listeners that can be served, with their routes.
-fn serve(checked: &mut CheckedGateway<'_>, attached: Vec<Vec<Attachment>>) -> Vec<AcceptedListener> {
+fn serve(
+    specs: &[Listener],
+    verdict: &mut GatewayVerdict,
+    attached: Vec<Vec<Attachment>>,
+) -> Vec<AcceptedListener> {
     let mut listeners = Vec::new();
-    let specs = &checked.gateway.object.spec.listeners;
-    for ((spec, verdict), routes) in specs.iter().zip(&mut checked.verdict.listeners).zip(attached) {
+    for ((spec, verdict), routes) in specs.iter().zip(&mut verdict.listeners).zip(attached) {
         // Attachment does not ask whether the listener can be served: the count shows what a repair would serve.
         verdict.attached_routes = routes.len();
         let Ok(port) = u16::try_from(spec.port) else { continue };
@@ -178,17 +173,45 @@ fn serve(checked: &mut CheckedGateway<'_>, attached: Vec<Vec<Attachment>>) -> Ve
     listeners
 }
 
-fn accept(checked: &mut CheckedGateway<'_>, listeners: Vec<AcceptedListener>) -> AcceptedGateway {
-    let Observed { key, uid, object, .. } = checked.gateway;
+fn accept(
+    checked: &CheckedGateway,
+    listeners: Vec<AcceptedListener>,
+    routes: &[Arc<AcceptedRoute>],
+) -> AcceptedGateway {
+    let Observed { key, uid, object, .. } = &checked.gateway;
     let infrastructure = object.spec.infrastructure.clone().unwrap_or_default();
+    let attached = attached_routes(&listeners);
     AcceptedGateway {
         key: key.clone(),
         uid: uid.clone(),
         class: object.spec.gateway_class_name.clone(),
         labels: infrastructure.labels,
         annotations: infrastructure.annotations,
-        settings: std::mem::take(&mut checked.settings),
-        address: checked.address.take(),
+        settings: checked.settings.clone(),
+        address: checked.address.clone(),
+        reach: reach(attached.iter().map(|route| &*routes[*route])),
+        routes: attached,
         listeners,
     }
+}
+
+/// Each once, in their order.
+fn attached_routes(listeners: &[AcceptedListener]) -> Vec<usize> {
+    let mut routes: Vec<_> = listeners.iter().flat_map(|it| &it.routes).map(|it| it.route).collect();
+    routes.sort_unstable();
+    routes.dedup();
+    routes
+}
+
+/// How often rules lead to each Service port, and how often with a `retry` of their own.
+fn reach<'r>(routes: impl Iterator<Item = &'r AcceptedRoute>) -> BTreeMap<ServicePort, Reach> {
+    let mut reaches: HashMap<&ServicePort, Reach> = HashMap::new();
+    for rule in routes.flat_map(|route| &route.rules) {
+        for port in rule.backends.iter().filter_map(|it| it.target.as_ref()) {
+            let reach = reaches.entry(port).or_default();
+            reach.backends += 1;
+            reach.overridden += usize::from(rule.retry.is_some());
+        }
+    }
+    reaches.into_iter().map(|(port, reach)| (port.clone(), reach)).collect()
 }

@@ -7,11 +7,11 @@ use rebound_api::name::{ObjectKey, ServicePort};
 use super::grant;
 use super::verdict::Refusal;
 use crate::observe::service;
-use crate::observe::world::World;
+use crate::observe::world::Surroundings;
 
 /// The Service port, or why its share of requests is answered with 500.
 pub(super) fn resolve(
-    world: &World,
+    around: &Surroundings,
     namespace: &str,
     backend: &HttpBackendRef,
 ) -> Result<ServicePort, Refusal> {
@@ -24,7 +24,7 @@ pub(super) fn resolve(
     let not_found = |message: String| Refusal::new(Reason::BackendNotFound, message);
     let owner = backend.namespace.as_deref().unwrap_or(namespace);
     let key = ObjectKey::new(owner, &backend.name).map_err(|bad| not_found(bad.to_string()))?;
-    if !grant::permits(world, grant::HTTP_ROUTE, namespace, &key) {
+    if !grant::permits(around, grant::HTTP_ROUTE, namespace, &key) {
         let advice = grant::advice(grant::HTTP_ROUTE, namespace, &key);
         return Err(Refusal::new(Reason::RefNotPermitted, advice));
     }
@@ -32,7 +32,7 @@ pub(super) fn resolve(
         return Err(not_found(format!("a reference to Service {key} needs a `port`")));
     };
     let service =
-        world.services.get(&key).ok_or_else(|| not_found(format!("Service {key} does not exist")))?;
+        around.services.get(&key).ok_or_else(|| not_found(format!("Service {key} does not exist")))?;
     if service::is_external_name(service) {
         return Err(not_found(external_name(&key)));
     }

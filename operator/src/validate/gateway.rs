@@ -10,12 +10,12 @@ use super::place::Place;
 use super::settings::Found;
 use super::verdict::{ClassVerdict, GatewayVerdict, Refusal};
 use super::{infrastructure, listener, settings, shared};
-use crate::observe::world::{Observed, World};
+use crate::observe::world::{Observed, Surroundings};
 
 /// A Gateway of ours and what was found out about its listeners.
 #[derive(Debug)]
-pub(super) struct CheckedGateway<'w> {
-    pub(super) gateway: &'w Observed<Gateway>,
+pub(super) struct CheckedGateway {
+    pub(super) gateway: Observed<Gateway>,
     pub(super) settings: Settings,
     /// The IP address that its Service is to ask for.
     pub(super) address: Option<String>,
@@ -23,13 +23,13 @@ pub(super) struct CheckedGateway<'w> {
 }
 
 /// The classes of this operator.
-pub(super) fn classes(world: &World) -> Vec<ClassVerdict> {
-    let ours = world.classes.iter().filter(|class| class.spec.controller_name == world.controller);
+pub(super) fn classes(around: &Surroundings) -> Vec<ClassVerdict> {
+    let ours = around.classes.iter().filter(|class| class.spec.controller_name == around.controller);
     let verdict = |class: &GatewayClass| {
-        let found = settings::of_class(world, class);
+        let found = settings::of_class(around, class);
         let mut warnings = class_report(class).warnings;
         warnings.extend(found.iter().flat_map(|it| it.warnings.clone()));
-        if world.one_address {
+        if around.one_address {
             warnings.extend(infrastructure::class_without_cluster(&class.spec));
         }
         ClassVerdict {
@@ -54,10 +54,10 @@ pub(super) fn class_report(class: &GatewayClass) -> Report {
 }
 
 /// The Gateways of this operator's classes, oldest first.
-pub(super) fn gateways(world: &World) -> Vec<CheckedGateway<'_>> {
-    let ours = world.gateways.iter().filter(|it| world.owns_class(&it.object.spec.gateway_class_name));
-    let mut checked: Vec<_> = ours.map(|it| check(world, it)).collect();
-    if world.one_address {
+pub(super) fn gateways(around: &Surroundings) -> Vec<CheckedGateway> {
+    let ours = around.gateways.iter().filter(|it| around.owns_class(&it.object.spec.gateway_class_name));
+    let mut checked: Vec<_> = ours.map(|it| check(around, it)).collect();
+    if around.one_address {
         shared::ports(&mut checked);
     } else {
         shared::names(&mut checked);
@@ -67,9 +67,9 @@ pub(super) fn gateways(world: &World) -> Vec<CheckedGateway<'_>> {
 }
 
 /// Gateways of classes that nobody defines have no status to say so in.
-pub(super) fn notes(world: &World) -> Vec<String> {
-    let exists = |name: &str| world.classes.iter().any(|it| it.metadata.name.as_deref() == Some(name));
-    let orphans = world.gateways.iter().filter(|it| !exists(&it.object.spec.gateway_class_name));
+pub(super) fn notes(around: &Surroundings) -> Vec<String> {
+    let exists = |name: &str| around.classes.iter().any(|it| it.metadata.name.as_deref() == Some(name));
+    let orphans = around.gateways.iter().filter(|it| !exists(&it.object.spec.gateway_class_name));
     let note = |gateway: &Observed<Gateway>| {
         let class = &gateway.object.spec.gateway_class_name;
         format!("Gateway {} names GatewayClass {class}, which does not exist", gateway.key)
@@ -79,14 +79,14 @@ pub(super) fn notes(world: &World) -> Vec<String> {
 
 /// Gateways whose class does not exist keep what they have: nobody can say whose they are, and a class that somebody
 /// deletes comes back. Files are written anew from what they say.
-pub(super) fn orphans(world: &World) -> Vec<RefusedGateway> {
-    let exists = |name: &str| world.classes.iter().any(|it| it.metadata.name.as_deref() == Some(name));
-    let orphans = world.gateways.iter().filter(|it| !exists(&it.object.spec.gateway_class_name));
+pub(super) fn orphans(around: &Surroundings) -> Vec<RefusedGateway> {
+    let exists = |name: &str| around.classes.iter().any(|it| it.metadata.name.as_deref() == Some(name));
+    let orphans = around.gateways.iter().filter(|it| !exists(&it.object.spec.gateway_class_name));
     let refused = |gateway: &Observed<Gateway>| {
         let message = format!("GatewayClass {} does not exist", gateway.object.spec.gateway_class_name);
         RefusedGateway { key: gateway.key.clone(), message }
     };
-    if world.one_address { Vec::new() } else { orphans.map(refused).collect() }
+    if around.one_address { Vec::new() } else { orphans.map(refused).collect() }
 }
 
 /// Everything that is wrong with one Gateway, whatever else exists.
@@ -101,10 +101,10 @@ pub(super) fn report(gateway: &Gateway) -> Report {
     report
 }
 
-fn check<'w>(world: &World, gateway: &'w Observed<Gateway>) -> CheckedGateway<'w> {
+fn check(around: &Surroundings, gateway: &Observed<Gateway>) -> CheckedGateway {
     let spec = &gateway.object.spec;
     let mut warnings = report(&gateway.object).warnings;
-    if world.one_address {
+    if around.one_address {
         warnings.extend(infrastructure::without_cluster(spec));
     }
     let mut verdict = GatewayVerdict {
@@ -114,22 +114,22 @@ fn check<'w>(world: &World, gateway: &'w Observed<Gateway>) -> CheckedGateway<'w
         listeners: spec.listeners.iter().map(|it| listener::check(it, &spec.listeners)).collect(),
         warnings,
     };
-    let (settings, address) = parameters(world, gateway, &mut verdict).unwrap_or_else(|refusal| {
+    let (settings, address) = parameters(around, gateway, &mut verdict).unwrap_or_else(|refusal| {
         verdict.refused = Some(refusal);
         Default::default()
     });
-    CheckedGateway { gateway, settings, address, verdict }
+    CheckedGateway { gateway: gateway.clone(), settings, address, verdict }
 }
 
 /// The settings of the data plane, and the address that its Service is to ask for.
 fn parameters(
-    world: &World,
+    around: &Surroundings,
     gateway: &Observed<Gateway>,
     verdict: &mut GatewayVerdict,
 ) -> Result<(Settings, Option<String>), Refusal> {
-    let Found { settings, warnings } = settings::of_gateway(world, gateway)?;
+    let Found { settings, warnings } = settings::of_gateway(around, gateway)?;
     verdict.warnings.extend(warnings);
-    if world.one_address {
+    if around.one_address {
         return Ok((settings, None));
     }
     let address = infrastructure::address(&gateway.object.spec.addresses, &settings)?;

@@ -5,7 +5,7 @@ use rebound_api::name::ObjectKey;
 use rebound_api::violation::Report;
 
 use super::place::Place;
-use crate::observe::world::World;
+use crate::observe::world::Surroundings;
 
 /// A kind that refers to Services.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ pub(super) fn report(grant: &ReferenceGrant) -> Report {
 }
 
 /// Within a namespace always; across namespaces only if the Service's namespace grants it.
-pub(super) fn permits(world: &World, from: Referrer, namespace: &str, service: &ObjectKey) -> bool {
+pub(super) fn permits(around: &Surroundings, from: Referrer, namespace: &str, service: &ObjectKey) -> bool {
     if namespace == service.namespace() {
         return true;
     }
@@ -43,7 +43,7 @@ pub(super) fn permits(world: &World, from: Referrer, namespace: &str, service: &
             && it.kind == "Service"
             && it.name.as_deref().is_none_or(|name| name.is_empty() || name == service.name())
     };
-    let grants = world.grants.iter().filter(|grant| grant.key.namespace() == service.namespace());
+    let grants = around.grants.iter().filter(|grant| grant.key.namespace() == service.namespace());
     grants
         .map(|grant| &grant.object.spec)
         .any(|spec| spec.from.iter().any(is_from) && spec.to.iter().any(is_to))

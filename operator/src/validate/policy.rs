@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use rebound_api::crd::parent_ref::ANCESTORS_MAX;
 use rebound_api::crd::retry_policy::{self, Checked};
 use rebound_api::crd::target_ref::TargetKind;
-use rebound_api::name::{ObjectKey, ServicePort};
+use rebound_api::name::ServicePort;
 use serde_json::Value;
 
 use super::verdict::{Ancestor, PolicyVerdict, TargetVerdict};
-use super::{Accepted, AcceptedGateway, AcceptedPolicy};
+use super::{AcceptedGateway, AcceptedPolicy};
 use crate::observe::world::{Observed, World};
 
 /// Who holds each port, and what every policy is told. The world's order decides: oldest first.
@@ -23,12 +23,12 @@ pub(super) fn policies(world: &World) -> (BTreeMap<ServicePort, AcceptedPolicy>,
 }
 
 /// Tells every policy which Gateways it acts through.
-pub(super) fn ancestors(accepted: &Accepted<'_>, mut verdicts: Vec<PolicyVerdict>) -> Vec<PolicyVerdict> {
-    let reaches: Vec<_> =
-        accepted.gateways.iter().map(|gateway| (gateway, reach(accepted, gateway))).collect();
+pub(super) fn ancestors(
+    gateways: &[AcceptedGateway],
+    mut verdicts: Vec<PolicyVerdict>,
+) -> Vec<PolicyVerdict> {
     for target in verdicts.iter_mut().flat_map(|verdict| &mut verdict.targets) {
-        let ancestors = reaches.iter().filter_map(|(gateway, reach)| ancestor(&gateway.key, reach, target));
-        target.ancestors = ancestors.collect();
+        target.ancestors = gateways.iter().filter_map(|gateway| ancestor(gateway, target)).collect();
     }
     verdicts
 }
@@ -55,7 +55,7 @@ fn judge(
 ) -> PolicyVerdict {
     let Checked { policy: parsed, rules, report } = retry_policy::check(&policy.object);
     let targets = parsed.map(|it| it.targets()).unwrap_or_default().into_iter().map(|target| {
-        let ports = target::ports(world, policy.key.namespace(), &target);
+        let ports = target::ports(&world.around, policy.key.namespace(), &target);
         let mut verdict = TargetVerdict::new(target);
         match (ports, &rules) {
             (Ok(ports), Some(rules)) => conflict::claim(&policy.key, rules, &ports, holders, &mut verdict),
@@ -74,37 +74,18 @@ fn judge(
     }
 }
 
-/// How often the rules of a Gateway lead to each Service port, and how often with a `retry` of their own.
-fn reach(accepted: &Accepted<'_>, gateway: &AcceptedGateway) -> BTreeMap<ServicePort, (usize, usize)> {
-    let attached = gateway.listeners.iter().flat_map(|it| &it.routes).map(|it| it.route);
-    let routes: BTreeSet<usize> = attached.collect();
-    let mut reach = BTreeMap::new();
-    for rule in routes.into_iter().flat_map(|index| &accepted.routes[index].rules) {
-        for port in rule.backends.iter().filter_map(|it| it.target.as_ref()) {
-            let (backends, overridden) = reach.entry(port.clone()).or_insert((0, 0));
-            *backends += 1;
-            *overridden += usize::from(rule.retry.is_some());
-        }
-    }
-    reach
-}
-
-fn ancestor(
-    gateway: &ObjectKey,
-    reach: &BTreeMap<ServicePort, (usize, usize)>,
-    target: &TargetVerdict,
-) -> Option<Ancestor> {
+fn ancestor(gateway: &AcceptedGateway, target: &TargetVerdict) -> Option<Ancestor> {
     // A ServiceImport may have the name of a Service; no rule leads to it.
     if target.target.kind != TargetKind::Service {
         return None;
     }
     let from = ServicePort { service: target.target.key.clone(), port: 0 };
-    let of_service = reach.range(from..).take_while(|(port, _)| port.service == target.target.key);
+    let of_service = gateway.reach.range(from..).take_while(|(port, _)| port.service == target.target.key);
     let is_held = |number: u16| target.holds_nothing() || target.held.contains(&number);
-    let mut ancestor = Ancestor { gateway: gateway.clone(), backends: 0, overridden: 0 };
-    for (_, (backends, overridden)) in of_service.filter(|(port, _)| is_held(port.port)) {
-        ancestor.backends += backends;
-        ancestor.overridden += overridden;
+    let mut ancestor = Ancestor { gateway: gateway.key.clone(), backends: 0, overridden: 0 };
+    for (_, reach) in of_service.filter(|(port, _)| is_held(port.port)) {
+        ancestor.backends += reach.backends;
+        ancestor.overridden += reach.overridden;
     }
     (ancestor.backends > 0).then_some(ancestor)
 }

@@ -8,23 +8,17 @@ use super::place::Place;
 use super::rule::{self, CheckedRule};
 use super::verdict::{Fate, Refusal, RouteVerdict};
 use super::{AcceptedBackend, AcceptedRoute, AcceptedRule, backend, grammar};
-use crate::observe::world::{Observed, World};
+use crate::observe::world::{Observed, Surroundings};
 
-/// A route and what was found out about it before anybody asked where it attaches.
+/// What was found out about a route before anybody asked where it attaches.
 #[derive(Debug)]
-pub(super) struct CheckedRoute<'w> {
-    pub(super) route: &'w Observed<HttpRoute>,
-    pub(super) accepted: AcceptedRoute<'w>,
+pub(super) struct CheckedRoute {
+    pub(super) accepted: AcceptedRoute,
     pub(super) verdict: RouteVerdict,
 }
 
 /// Stands for the rules of a route that has none (Gateway API's default).
 static MATCH_ALL: std::sync::LazyLock<HttpRouteRule> = std::sync::LazyLock::new(HttpRouteRule::default);
-
-/// All routes, in the order of the world.
-pub(super) fn routes(world: &World) -> Vec<CheckedRoute<'_>> {
-    world.routes.iter().map(|route| check(world, route)).collect()
-}
 
 /// Everything that is wrong with one route, whatever else exists.
 pub(super) fn report(route: &HttpRoute) -> Report {
@@ -37,7 +31,8 @@ pub(super) fn report(route: &HttpRoute) -> Report {
     report
 }
 
-fn check<'w>(world: &'w World, route: &'w Observed<HttpRoute>) -> CheckedRoute<'w> {
+/// Looks at a route by itself.
+pub(super) fn check(around: &Surroundings, route: &Observed<HttpRoute>) -> CheckedRoute {
     let head = head(&route.object);
     let mut accepted = AcceptedRoute { key: route.key.clone(), rules: Vec::new() };
     let mut unresolved = Vec::new();
@@ -53,27 +48,27 @@ fn check<'w>(world: &'w World, route: &'w Observed<HttpRoute>) -> CheckedRoute<'
         }
         verdict.add(checked.fate, std::mem::take(&mut checked.report));
         if checked.fate != Fate::Dropped {
-            accepted.rules.push(accept(world, route, &path, rule, checked, &mut unresolved));
+            accepted.rules.push(accept(around, route, &path, rule, checked, &mut unresolved));
         }
     }
     verdict.unresolved = join(unresolved);
-    CheckedRoute { route, accepted, verdict }
+    CheckedRoute { accepted, verdict }
 }
 
-fn accept<'w>(
-    world: &'w World,
+fn accept(
+    around: &Surroundings,
     route: &Observed<HttpRoute>,
     path: &str,
-    rule: &'w HttpRouteRule,
+    rule: &HttpRouteRule,
     checked: CheckedRule,
     unresolved: &mut Vec<Refusal>,
-) -> AcceptedRule<'w> {
-    let backends = backends(world, route, path, rule, &checked.backends, unresolved);
+) -> AcceptedRule {
+    let backends = backends(around, route, path, rule, &checked.backends, unresolved);
     // A filter that cannot be carried out must not be skipped: its requests are answered with 500 instead.
     let is_served = checked.fate == Fate::Served;
     AcceptedRule {
-        matches: &rule.matches,
-        filters: if is_served { &rule.filters } else { &[] },
+        matches: rule.matches.clone(),
+        filters: if is_served { rule.filters.clone() } else { Vec::new() },
         request_timeout: checked.request_timeout,
         attempt_timeout: checked.attempt_timeout,
         retry: checked.retry,
@@ -81,17 +76,17 @@ fn accept<'w>(
     }
 }
 
-fn backends<'w>(
-    world: &'w World,
+fn backends(
+    around: &Surroundings,
     route: &Observed<HttpRoute>,
     path: &str,
-    rule: &'w HttpRouteRule,
+    rule: &HttpRouteRule,
     fates: &[Fate],
     unresolved: &mut Vec<Refusal>,
-) -> Vec<AcceptedBackend<'w>> {
+) -> Vec<AcceptedBackend> {
     let mut backends = Vec::new();
     for (index, (backend, fate)) in rule.backend_refs.iter().zip(fates).enumerate() {
-        let target = backend::resolve(world, route.key.namespace(), backend);
+        let target = backend::resolve(around, route.key.namespace(), backend);
         let target = target.map_err(|mut refusal| {
             refusal.message = format!("{path}.backendRefs[{index}]: {}", refusal.message);
             unresolved.push(refusal);
@@ -99,7 +94,7 @@ fn backends<'w>(
         let is_served = *fate == Fate::Served;
         backends.push(AcceptedBackend {
             weight: weight(backend),
-            filters: if is_served { &backend.filters } else { &[] },
+            filters: if is_served { backend.filters.clone() } else { Vec::new() },
             target: target.ok().filter(|_| is_served),
         });
     }

@@ -11,7 +11,7 @@ use rebound_api::name::ObjectKey;
 use rebound_api::violation::Violation;
 
 use super::verdict::Refusal;
-use crate::observe::world::{Observed, World};
+use crate::observe::world::{Observed, Surroundings};
 
 /// What a GatewayConfig says, and what there is to remark about it. It has no status of its own: its remarks stand in
 /// that of the object that names it.
@@ -22,19 +22,19 @@ pub(super) struct Found {
 }
 
 /// What the class of a Gateway asks for.
-pub(super) fn of_class(world: &World, class: &GatewayClass) -> Result<Found, Refusal> {
+pub(super) fn of_class(around: &Surroundings, class: &GatewayClass) -> Result<Found, Refusal> {
     let Some(reference) = &class.spec.parameters_ref else { return Ok(Found::default()) };
     let Some(namespace) = &reference.namespace else {
         return Err(invalid("spec.parametersRef.namespace: is missing; a GatewayConfig lies in a namespace"));
     };
-    find(world, "spec.parametersRef", &reference.group, &reference.kind, namespace, &reference.name)
+    find(around, "spec.parametersRef", &reference.group, &reference.kind, namespace, &reference.name)
 }
 
 /// What a Gateway asks for, over what its class does. The remarks are about its own GatewayConfig.
-pub(super) fn of_gateway(world: &World, gateway: &Observed<Gateway>) -> Result<Found, Refusal> {
+pub(super) fn of_gateway(around: &Surroundings, gateway: &Observed<Gateway>) -> Result<Found, Refusal> {
     let name = &gateway.object.spec.gateway_class_name;
-    let class = world.classes.iter().find(|class| class.metadata.name.as_ref() == Some(name));
-    let inherited = class.map_or_else(|| Ok(Found::default()), |class| of_class(world, class));
+    let class = around.classes.iter().find(|class| class.metadata.name.as_ref() == Some(name));
+    let inherited = class.map_or_else(|| Ok(Found::default()), |class| of_class(around, class));
     let inherited = inherited.map_err(|refusal| {
         Refusal::new(refusal.reason, format!("GatewayClass {name} is not accepted: {}", refusal.message))
     })?;
@@ -44,7 +44,7 @@ pub(super) fn of_gateway(world: &World, gateway: &Observed<Gateway>) -> Result<F
         |reference| {
             let path = "spec.infrastructure.parametersRef";
             let namespace = gateway.key.namespace();
-            find(world, path, &reference.group, &reference.kind, namespace, &reference.name)
+            find(around, path, &reference.group, &reference.kind, namespace, &reference.name)
         },
     )?;
     Ok(Found { settings: own.settings.over(inherited.settings), warnings: own.warnings })
@@ -52,7 +52,7 @@ pub(super) fn of_gateway(world: &World, gateway: &Observed<Gateway>) -> Result<F
 
 /// The settings of the object that the reference at `path` leads to.
 fn find(
-    world: &World,
+    around: &Surroundings,
     path: &str,
     group: &str,
     kind: &str,
@@ -63,7 +63,7 @@ fn find(
         return Err(invalid(format!("{path}: must name a {KIND} of group `{GROUP}`, not a {kind}")));
     }
     let key = ObjectKey::new(namespace, name).map_err(|bad| invalid(format!("{path}: {bad}")))?;
-    let config = world.configs.get(&key);
+    let config = around.configs.get(&key);
     let config = config.ok_or_else(|| invalid(format!("{path}: {KIND} {key} does not exist")))?;
     let checked = check(&config.object);
     let settings = checked.settings.ok_or_else(|| {

@@ -11,7 +11,7 @@ use super::verdict::Refusal;
 use crate::observe::world::Observed;
 
 /// In a pod the data plane answers probes on a port of its own, which no listener can have.
-pub(super) fn admin_port(CheckedGateway { gateway, verdict, .. }: &mut CheckedGateway<'_>) {
+pub(super) fn admin_port(CheckedGateway { gateway, verdict, .. }: &mut CheckedGateway) {
     for (listener, judged) in gateway.object.spec.listeners.iter().zip(&mut verdict.listeners) {
         if listener.port == i32::from(ADMIN_PORT) && judged.refused.is_none() {
             let message = format!("port {ADMIN_PORT} is where the data plane answers probes");
@@ -21,10 +21,10 @@ pub(super) fn admin_port(CheckedGateway { gateway, verdict, .. }: &mut CheckedGa
 }
 
 /// Objects are named after a Gateway and its class: where `a-b` of `c` meets `a` of `b-c`, the older has the names.
-pub(super) fn names(gateways: &mut [CheckedGateway<'_>]) {
+pub(super) fn names(gateways: &mut [CheckedGateway]) {
     let mut owners: HashMap<(&str, String), &ObjectKey> = HashMap::new();
     for CheckedGateway { gateway, verdict, .. } in gateways {
-        let Observed { key, object, .. } = *gateway;
+        let Observed { key, object, .. } = gateway;
         let name = (key.namespace(), format!("{}-{}", key.name(), object.spec.gateway_class_name));
         let owner = owners.entry(name).or_insert(key);
         if *owner != key {
@@ -35,7 +35,7 @@ pub(super) fn names(gateways: &mut [CheckedGateway<'_>]) {
 }
 
 /// Gateways that listen on one address share its ports: the oldest Gateway that asks for a port has it.
-pub(super) fn ports(gateways: &mut [CheckedGateway<'_>]) {
+pub(super) fn ports(gateways: &mut [CheckedGateway]) {
     let mut owners: HashMap<i32, ObjectKey> = HashMap::new();
     for CheckedGateway { gateway, verdict, .. } in gateways {
         for (listener, judged) in gateway.object.spec.listeners.iter().zip(&mut verdict.listeners) {

@@ -1,5 +1,7 @@
 //! What `validate` thinks of each object: the material of its status.
 
+use std::sync::Arc;
+
 use rebound_api::crd::condition::Reason;
 use rebound_api::crd::parent_ref::ParentReference;
 use rebound_api::crd::target_ref::Target;
@@ -13,7 +15,7 @@ pub struct Verdicts {
     pub controller: String,
     pub classes: Vec<ClassVerdict>,
     pub gateways: Vec<GatewayVerdict>,
-    pub routes: Vec<RouteVerdict>,
+    pub routes: Vec<Arc<RouteVerdict>>,
     pub policies: Vec<PolicyVerdict>,
     /// Things that have no status to stand in, such as a parent that does not exist.
     pub notes: Vec<String>,

@@ -131,6 +131,8 @@ struct Table(Router);
 impl Table {
     fn new(listeners: Vec<Listener>, routes: Vec<Route>) -> Self {
         let gateway = "ns/gateway".parse().unwrap();
+        let listeners = listeners.into_iter().map(Into::into).collect();
+        let routes = routes.into_iter().map(Into::into).collect();
         let snapshot = Snapshot { generation: Generation(1), gateway, listeners, routes, clusters: vec![] };
         Self(Router::compile(&snapshot).unwrap())
     }
@@ -341,8 +343,8 @@ fn a_bad_expression_is_told_with_its_place() {
     let bad = Snapshot {
         generation: Generation(1),
         gateway: "ns/gateway".parse().unwrap(),
-        listeners: vec![listener(None, &[(0, &[])])],
-        routes: vec![route([prefix("/"), regex("(")])],
+        listeners: vec![listener(None, &[(0, &[])]).into()],
+        routes: vec![route([prefix("/"), regex("(")]).into()],
         clusters: vec![],
     };
     let error = Router::compile(&bad).unwrap_err();

@@ -14,6 +14,7 @@ fn cluster(service: &str, budget: Option<Terms>) -> Cluster {
 }
 
 fn compile(clusters: Vec<Cluster>, previous: Option<&Plan>, now: Instant) -> Plan {
+    let clusters = clusters.into_iter().map(Shared::from).collect();
     let gateway = "ns/gateway".parse().unwrap();
     let snapshot =
         Snapshot { generation: Generation(1), gateway, listeners: vec![], routes: vec![], clusters };

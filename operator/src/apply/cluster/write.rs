@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::{StreamExt, stream};
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::core::ObjectMeta;
@@ -21,6 +22,9 @@ use crate::telemetry::spans;
 
 /// What an object was given, so that a restart or an upgrade sees what is left to do.
 const GIVEN: &str = "gateway.flomesh.io/given";
+
+/// Writes at a time, where order does not matter.
+const WRITES_AT_ONCE: usize = 8;
 
 /// How long a watch may take to tell about an object that was made.
 const ECHO_MAX: Duration = Duration::from_secs(30);
@@ -84,14 +88,44 @@ impl Writer {
         Self { client, leadership, metrics, memory: HashMap::new() }
     }
 
-    /// Makes the object so, unless it is. Says whether anything was written.
-    pub(super) async fn put(&mut self, wish: &Wish, live: &Live) -> Result<bool, ApplyError> {
+    /// Makes objects so, several at a time and in no order. Fails with one of those that could not be written.
+    pub(super) async fn put_all<'w>(
+        &mut self,
+        wishes: impl Iterator<Item = &'w Wish>,
+        live: &Live,
+    ) -> Result<(), (Id, ApplyError)> {
+        let this = &*self;
+        let open = wishes.filter(|wish| !this.is_settled(wish, live));
+        let open = open.map(|wish| async move { (wish, this.send(wish, live).await) }).collect::<Vec<_>>();
+        let sent: Vec<_> = stream::iter(open).buffer_unordered(WRITES_AT_ONCE).collect().await;
+        let mut failed = None;
+        for (wish, sent) in sent {
+            match sent {
+                Ok(memory) => drop(self.memory.insert(wish.id.clone(), memory)),
+                Err(error) => failed = Some((wish.id.clone(), error)),
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Makes the object so, unless it is.
+    pub(super) async fn put(&mut self, wish: &Wish, live: &Live) -> Result<(), ApplyError> {
+        if !self.is_settled(wish, live) {
+            let memory = self.send(wish, live).await?;
+            self.memory.insert(wish.id.clone(), memory);
+        }
+        Ok(())
+    }
+
+    fn is_settled(&self, Wish { id, given, .. }: &Wish, live: &Live) -> bool {
+        let version = live.object(id).and_then(|it| it.meta.resource_version.as_ref());
+        self.memory.get(id).is_some_and(|it| it.is_settled(given, version))
+    }
+
+    async fn send(&self, wish: &Wish, live: &Live) -> Result<Memory, ApplyError> {
         let Wish { id, object, given } = wish;
         let found = live.object(id);
         let before = found.and_then(|it| it.meta.resource_version.clone());
-        if self.memory.get(id).is_some_and(|it| it.is_settled(given, before.as_ref())) {
-            return Ok(false);
-        }
         self.ensure_ours(wish, found).await?;
         let is_as_wished = found.is_some_and(|found| holds(found, object));
         let mut after = before.clone();
@@ -103,11 +137,7 @@ impl Writer {
             self.metrics.write(id.kind.as_str(), Verb::Apply, (&written).into());
             after = written?.metadata.resource_version;
         }
-        self.memory.insert(
-            id.clone(),
-            Memory { given: given.clone(), versions: [before, after], at: Instant::now() },
-        );
-        Ok(!is_as_wished)
+        Ok(Memory { given: given.clone(), versions: [before, after], at: Instant::now() })
     }
 
     /// Nothing of somebody else is taken over: it would go with the Gateway. Of most kinds only our own are watched,

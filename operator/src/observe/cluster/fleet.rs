@@ -16,19 +16,25 @@ const REPORT: &str = "-report";
 
 /// One for each Gateway of ours, also while nothing is to be seen.
 pub(super) fn fleets(world: &World, live: &Live) -> BTreeMap<ObjectKey, Fleet> {
-    let ours = world.gateways.iter().filter(|it| world.owns_class(&it.object.spec.gateway_class_name));
+    let ours =
+        world.around.gateways.iter().filter(|it| world.around.owns_class(&it.object.spec.gateway_class_name));
     let mut fleets: BTreeMap<_, _> = ours.map(|it| (it.key.clone(), Fleet::default())).collect();
     for (id, object) in live.of_kind(Kind::Service).filter(|(_, object)| object.is_ours()) {
         let (Some(fleet), Some(service)) = (of(&mut fleets, object), key(id)) else { continue };
-        fleet.addresses = world.services.get(&service).map(addresses).unwrap_or_default();
+        fleet.addresses = world.around.services.get(&service).map(addresses).unwrap_or_default();
         fleet.ready = ready(world.slices.get(&service).map(Vec::as_slice).unwrap_or_default());
     }
-    for (_, object) in live.of_kind(Kind::ConfigMap).filter(|(id, _)| id.name.ends_with(REPORT)) {
+    for (_, object) in live.of_kind(Kind::ConfigMap).filter(|(id, _)| is_report(id)) {
         if let Some(fleet) = of(&mut fleets, object) {
             fleet.reports = reports(&object.body["data"]);
         }
     }
     fleets
+}
+
+/// Whether agents report in it.
+pub(super) fn is_report(id: &Id) -> bool {
+    id.name.ends_with(REPORT)
 }
 
 fn of<'f>(fleets: &'f mut BTreeMap<ObjectKey, Fleet>, object: &Object) -> Option<&'f mut Fleet> {

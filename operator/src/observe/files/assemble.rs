@@ -1,6 +1,7 @@
 //! From manifests to a [`World`]: each kind to its place.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Namespace, Service, ServicePort as PortSpec, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -40,24 +41,26 @@ pub(super) fn is_namespaced(id: &Id) -> bool {
 /// Puts an object into the world. One without the shape of its kind was refused before and is left out.
 pub(in crate::observe) fn add(world: &mut World, id: &Id, value: &Value) {
     match id.kind.as_str() {
-        "Gateway" => world.gateways.extend(observed::<Gateway>(value, |it| &it.metadata)),
-        "GatewayClass" => world.classes.extend(typed::<GatewayClass>(value)),
-        "HTTPRoute" => world.routes.extend(observed::<HttpRoute>(value, |it| &it.metadata)),
-        "ReferenceGrant" => world.grants.extend(observed::<ReferenceGrant>(value, |it| &it.metadata)),
+        "Gateway" => world.around().gateways.extend(observed::<Gateway>(value, |it| &it.metadata)),
+        "GatewayClass" => world.around().classes.extend(typed::<GatewayClass>(value)),
+        "HTTPRoute" => world.routes.extend(observed::<HttpRoute>(value, |it| &it.metadata).map(Arc::new)),
+        "ReferenceGrant" => {
+            world.around().grants.extend(observed::<ReferenceGrant>(value, |it| &it.metadata));
+        }
         "EndpointSlice" => {
             // One that names no Service belongs to nobody.
             let _ = typed(value).and_then(|slice| world.add_slice(slice));
         }
         "RetryPolicy" => world.policies.extend(as_written(value)),
-        "GatewayConfig" => world.configs.extend(as_written(value).map(|it| (it.key.clone(), it))),
+        "GatewayConfig" => world.around().configs.extend(as_written(value).map(|it| (it.key.clone(), it))),
         "Service" => {
             let service = observed::<Service>(value, |it| &it.metadata);
-            world.services.extend(service.map(|it| (it.key, it.object)));
+            world.around().services.extend(service.map(|it| (it.key, it.object)));
         }
         _ => {
             let namespace = typed::<Namespace>(value);
             let labels = namespace.map(|it| it.metadata.labels.unwrap_or_default());
-            world.namespaces.extend(labels.map(|labels| (id.name.clone(), labels)));
+            world.around().namespaces.extend(labels.map(|labels| (id.name.clone(), labels)));
         }
     }
 }
@@ -65,13 +68,13 @@ pub(in crate::observe) fn add(world: &mut World, id: &Id, value: &Value) {
 /// Adds what the command line says and what files mode implies.
 pub(super) fn complete(world: &mut World, settings: &Settings) {
     let named = |class: &GatewayClass| class.metadata.name.as_deref() == Some(settings.class.as_str());
-    if !world.classes.iter().any(named) {
+    if !world.around.classes.iter().any(named) {
         let spec =
             GatewayClassSpec { controller_name: settings.controller.clone(), ..GatewayClassSpec::default() };
-        world.classes.push(GatewayClass::new(&settings.class, spec));
+        world.around().classes.push(GatewayClass::new(&settings.class, spec));
     }
     for (port, endpoint) in &settings.backends {
-        declare(&mut world.services, port);
+        declare(&mut world.around().services, port);
         world.pinned.entry(port.clone()).or_default().insert(*endpoint);
     }
     world.sort();
