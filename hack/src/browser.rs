@@ -125,7 +125,8 @@ impl Browser {
             _ => 0,
         };
         for kind in ["keyDown", "keyUp"] {
-            let mut event = json!({ "type": kind, "key": key, "code": code, "windowsVirtualKeyCode": number });
+            let mut event =
+                json!({ "type": kind, "key": key, "code": code, "windowsVirtualKeyCode": number });
             if key == " " {
                 event["text"] = json!(key);
             }
@@ -177,7 +178,8 @@ impl Browser {
         bytes.push(0);
         self.to.write_all(&bytes).with_context(|| format!("tell the browser: {method}"))?;
         loop {
-            let mut answer = self.from.recv_timeout(ANSWER_MAX).with_context(|| format!("no answer to {method}"))?;
+            let mut answer =
+                self.from.recv_timeout(ANSWER_MAX).with_context(|| format!("no answer to {method}"))?;
             if answer["id"] == self.calls {
                 ensure!(answer["error"].is_null(), "{method}: {}", answer["error"]);
                 return Ok(answer["result"].take());

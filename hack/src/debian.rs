@@ -11,6 +11,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -23,6 +24,9 @@ use crate::say;
 const FETCH_MAX: Duration = Duration::from_secs(10 * 60);
 /// Below `usr/lib` of a package: the folder of an architecture, and one below it.
 const LIBRARY_DEPTH: u32 = 2;
+
+/// Tests run side by side, and one of them is enough.
+static FETCHING: Mutex<()> = Mutex::new(());
 
 /// A program of the distribution.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +73,7 @@ impl Program {
             return Ok(Command::new(installed));
         }
         let folder = workspace().join("target/rebound/debian").join(self.package);
+        let _alone = FETCHING.lock().unwrap_or_else(PoisonError::into_inner);
         if !folder.is_dir() {
             let packages = self.packages().with_context(|| self.advice())?;
             say::step(&format!("fetching {} and unpacking it, once: up to {}", self.package, self.size));
@@ -81,7 +86,8 @@ impl Program {
 
     fn installed(&self) -> Option<PathBuf> {
         let path = env::var_os("PATH").unwrap_or_default();
-        let in_path = |name: &&str| env::split_paths(&path).map(|folder| folder.join(name)).find(|it| it.is_file());
+        let in_path =
+            |name: &&str| env::split_paths(&path).map(|folder| folder.join(name)).find(|it| it.is_file());
         self.names.iter().find_map(in_path)
     }
 
@@ -89,14 +95,20 @@ impl Program {
     fn packages(&self) -> anyhow::Result<Vec<String>> {
         let answer = self.simulate()?;
         let missing = || answer.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next());
-        let missing: Vec<_> = missing().filter(|name| self.needs_libraries || *name == self.package).collect();
-        ensure!(!missing.is_empty(), "apt says that {} is installed, and it is not where it should be", self.package);
+        let missing: Vec<_> =
+            missing().filter(|name| self.needs_libraries || *name == self.package).collect();
+        ensure!(
+            !missing.is_empty(),
+            "apt says that {} is installed, and it is not where it should be",
+            self.package
+        );
         Ok(missing.into_iter().map(str::to_owned).collect())
     }
 
     /// What apt would do. A new machine, such as a container, has no lists of packages yet.
     fn simulate(&self) -> anyhow::Result<String> {
-        let ask = || said(Command::new("apt-get").args(["-s", "--no-install-recommends", "install", self.package]));
+        let ask =
+            || said(Command::new("apt-get").args(["-s", "--no-install-recommends", "install", self.package]));
         match ask() {
             Err(_) if nix::unistd::geteuid().is_root() => {
                 said(Command::new("apt-get").args(["-q", "update"]))?;
@@ -107,7 +119,10 @@ impl Program {
     }
 
     fn advice(&self) -> String {
-        format!("{} is needed: install the package {} or put a program of that name into PATH", self.names[0], self.package)
+        format!(
+            "{} is needed: install the package {} or put a program of that name into PATH",
+            self.names[0], self.package
+        )
     }
 }
 
@@ -173,7 +188,8 @@ mod tests {
         fs::create_dir_all(lib.join("empty")).unwrap();
         fs::write(lib.join("x86_64-linux-gnu/libogg.so.0"), "").unwrap();
         fs::write(lib.join("x86_64-linux-gnu/pulseaudio/libpulsecommon-16.1.so"), "").unwrap();
-        let expected = ["x86_64-linux-gnu", "x86_64-linux-gnu/pulseaudio"].map(|name| lib.join(name).into_os_string());
+        let expected =
+            ["x86_64-linux-gnu", "x86_64-linux-gnu/pulseaudio"].map(|name| lib.join(name).into_os_string());
         assert_eq!(libraries(lib, LIBRARY_DEPTH).unwrap(), BTreeSet::from(expected));
     }
 }

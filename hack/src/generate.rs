@@ -1,12 +1,13 @@
 //! Everything that is generated and checked in: the CRDs, what installs the operator, and the reference pages.
 //!
-//! The sources are the `api` crate, the operator's table of rights and `install`. Nobody edits these files; a tidy rule fails when they are stale.
+//! The sources are the `api` crate, the operator's table of rights, `install` and `observability`. Nobody edits these files; a tidy rule fails when they are stale.
 
 mod bundle;
 mod conditions;
 mod config;
 mod crds;
 mod fields;
+mod observability;
 mod rights;
 
 use std::fs;
@@ -69,5 +70,6 @@ fn all() -> anyhow::Result<Vec<Generated>> {
     files.push(rights::file());
     files.extend(config::files()?);
     files.extend(bundle::files()?);
+    files.extend(observability::files()?);
     Ok(files)
 }

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hack::{
-    apiserver, backend, bench, bundle, cleanup, demo, deny_io_uring, generate, promises, repro, say, test,
-    tidy,
+    apiserver, backend, bench, bundle, cleanup, demo, deny_io_uring, generate, promises, repro, say,
+    screenshot, test, tidy,
 };
 
 /// The scripts of the project. A newcomer needs `demo` and `test`.
@@ -36,6 +36,8 @@ enum Verb {
     Bench(bench::Args),
     /// Show what a decision record says about somebody else's code.
     Repro(repro::Args),
+    /// Take the picture of the live page that the docs show.
+    Screenshot(screenshot::Args),
     /// Run the scripted backend by itself.
     Backend(backend::Args),
     /// Run a command with io_uring forbidden, as it is in most containers.
@@ -65,6 +67,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Tidy => tidy::run(),
         Verb::Repro(args) => repro::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Screenshot(args) => screenshot::run(&args),
         Verb::Backend(args) => backend::run(&args).map(|()| ExitCode::SUCCESS),
         Verb::DenyIoUring(args) => deny_io_uring::run(&args).map(|()| ExitCode::SUCCESS),
     }

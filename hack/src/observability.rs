@@ -18,9 +18,12 @@ pub fn metrics(expression: &str) -> BTreeSet<&str> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     // What stands in braces, behind `by` or in quotes are labels; a name of a metric begins none of those.
     let outside = expression.split('{').enumerate();
-    let outside = outside.map(|(at, part)| if at == 0 { part } else { part.split_once('}').map_or("", |it| it.1) });
+    let outside =
+        outside.map(|(at, part)| if at == 0 { part } else { part.split_once('}').map_or("", |it| it.1) });
     let words = outside.flat_map(|part| part.split(|c| !is_name(c)));
-    words.filter(|word| PREFIXES.iter().any(|prefix| word.starts_with(prefix)) && !LABELS.contains(word)).collect()
+    words
+        .filter(|word| PREFIXES.iter().any(|prefix| word.starts_with(prefix)) && !LABELS.contains(word))
+        .collect()
 }
 
 /// Labels that begin as metrics do.

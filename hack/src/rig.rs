@@ -51,10 +51,11 @@ impl Rig {
         let manifests: Vec<_> =
             SEED.iter().map(|name| Ok((*name, sample(name)?))).collect::<anyhow::Result<_>>()?;
         let manifests: Vec<_> = manifests.iter().map(|(name, text)| (*name, text.as_str())).collect();
-        Self::start(programs, dice, SEED_PORT, &manifests)
+        Self::start(programs, dice, SEED_PORT, &manifests, &[])
     }
 
-    /// Starts with `manifests` (file name, YAML) whose Gateway listens on `port` and whose backend is `server/fortio:8080`.
+    /// Starts with `manifests` (file name, YAML) whose Gateway listens on `port` and whose backend is `server/fortio:8080`;
+    /// `variables` are for the programs' environment.
     ///
     /// # Errors
     /// When a program does not start or does not become ready; with the end of its log.
@@ -63,6 +64,7 @@ impl Rig {
         dice: u64,
         port: u16,
         manifests: &[(&str, &str)],
+        variables: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
         let backend = Backend::start(0, dice)?;
         let folder = Folder::new()?;
@@ -73,7 +75,9 @@ impl Rig {
             fs::write(folder.path().join("manifests").join(name), text)?;
         }
         let (address, admin) = free_address(port)?;
-        let operator = Process::start(&mut command(programs, &folder, address, admin, backend.address())?)?;
+        let mut command = command(programs, &folder, address, admin, backend.address())?;
+        command.envs(variables.iter().copied());
+        let operator = Process::start(&mut command)?;
         let mut rig = Self { backend, address, admin, operator, folder };
         rig.await_ready()?;
         Ok(rig)
@@ -89,6 +93,15 @@ impl Rig {
     #[must_use]
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Where the data plane serves its page.
+    ///
+    /// # Errors
+    /// When it does not say so.
+    pub fn live(&self) -> anyhow::Result<SocketAddr> {
+        let told = || self.log().lines().find_map(|line| line.split_once(" live=")?.1.parse().ok());
+        poll(CHANGE_MAX, told).with_context(|| format!("no live page:\n{}", self.log_end()))
     }
 
     /// The watched folder.

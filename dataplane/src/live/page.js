@@ -143,7 +143,8 @@ function requestCard(request) {
     element('span', '', why(request.reason)),
     element('span', 'quiet', `in ${duration(request.duration_ms)}`),
   );
-  card.append(title, facts(request), attempts(request));
+  card.append(title, facts(request));
+  if (request.attempts.length) card.append(attempts(request));
   return card;
 }
 

@@ -168,10 +168,10 @@ pub const ALERTS: [Alert; 10] = [
     },
     Alert {
         name: "ReboundAccessLogLost",
-        expr: "sum by (gateway_namespace, gateway, pod, instance) (rate(gateway_access_log_lines_total{result=\"dropped\"}[5m])) > 0",
+        expr: "sum by (gateway_namespace, gateway, pod, instance) (rate(gateway_access_log_lines_total{result=~\"failed|dropped\"}[5m])) > 0",
         lasts: "10m",
         severity: Severity::Info,
-        summary: "The data plane {{ $labels.pod }} at {{ $labels.instance }} drops lines of its access log",
+        summary: "The data plane {{ $labels.pod }} at {{ $labels.instance }} loses lines of its access log",
         because: "Whoever reads the log is too slow for a while now and then. Requests are not affected, ever.",
         fires: &[("gateway_access_log_lines_total{pod=\"web-1\",result=\"dropped\"}", "0+100x40")],
         quiet: &[("gateway_access_log_lines_total{pod=\"web-1\",result=\"written\"}", "0+100x40")],

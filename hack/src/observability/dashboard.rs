@@ -87,7 +87,7 @@ const SEEN: &str = success!(
     of_gateway!("gateway_requests_total")
 );
 const GIVEN: &str = success!(
-    of_gateway!("http_client_request_duration_seconds_count", "http_response_status_code!~\"[1-4]..\""),
+    of_gateway!("http_client_request_duration_seconds_count", "error_type!=\"\""),
     of_gateway!("http_client_request_duration_seconds_count")
 );
 
@@ -122,7 +122,10 @@ pub const ROWS: [Row; 4] = [
                 description: "Requests in a second that failed at first and succeeded by a retry.",
                 unit: "reqps",
                 shape: Stat,
-                queries: &[(concat!("sum(", rate!(of_service!("gateway_retry_rescued_total")), ") or vector(0)"), "")],
+                queries: &[(
+                    concat!("sum(", rate!(of_service!("gateway_retry_rescued_total")), ") or vector(0)"),
+                    "",
+                )],
             },
             Panel {
                 title: "Data planes that serve",
@@ -136,7 +139,10 @@ pub const ROWS: [Row; 4] = [
                 description: "Data planes by the interface that their cores use: io_uring where it is allowed, else epoll.",
                 unit: "none",
                 shape: Stat,
-                queries: &[(concat!("count by (driver) (", of_gateway!("gateway_worker_driver_info"), ")"), "{{driver}}")],
+                queries: &[(
+                    concat!("count by (driver) (", of_gateway!("gateway_worker_driver_info"), ")"),
+                    "{{driver}}",
+                )],
             },
         ],
     },
@@ -149,7 +155,10 @@ pub const ROWS: [Row; 4] = [
                 unit: "reqps",
                 shape: Lines,
                 queries: &[
-                    (concat!("sum by (status_class) (", rate!(of_gateway!("gateway_requests_total")), ")"), "{{status_class}}"),
+                    (
+                        concat!("sum by (status_class) (", rate!(of_gateway!("gateway_requests_total")), ")"),
+                        "{{status_class}}",
+                    ),
                     (concat!("sum(", rate!(of_gateway!("gateway_requests_abandoned_total")), ")"), "gone"),
                 ],
             },
@@ -166,10 +175,22 @@ pub const ROWS: [Row; 4] = [
                 unit: "s",
                 shape: Lines,
                 queries: &[
-                    (quantile!("0.5", of_gateway!("http_server_request_duration_seconds_bucket")), "request p50"),
-                    (quantile!("0.99", of_gateway!("http_server_request_duration_seconds_bucket")), "request p99"),
-                    (quantile!("0.5", of_gateway!("http_client_request_duration_seconds_bucket")), "attempt p50"),
-                    (quantile!("0.99", of_gateway!("http_client_request_duration_seconds_bucket")), "attempt p99"),
+                    (
+                        quantile!("0.5", of_gateway!("http_server_request_duration_seconds_bucket")),
+                        "request p50",
+                    ),
+                    (
+                        quantile!("0.99", of_gateway!("http_server_request_duration_seconds_bucket")),
+                        "request p99",
+                    ),
+                    (
+                        quantile!("0.5", of_gateway!("http_client_request_duration_seconds_bucket")),
+                        "attempt p50",
+                    ),
+                    (
+                        quantile!("0.99", of_gateway!("http_client_request_duration_seconds_bucket")),
+                        "attempt p99",
+                    ),
                 ],
             },
             Panel {
@@ -241,7 +262,11 @@ pub const ROWS: [Row; 4] = [
                 unit: "none",
                 shape: Lines,
                 queries: &[(
-                    concat!("min by (namespace, service, port) (", of_service!("gateway_retry_budget_available"), ")"),
+                    concat!(
+                        "min by (namespace, service, port) (",
+                        of_service!("gateway_retry_budget_available"),
+                        ")"
+                    ),
                     SERVICE,
                 )],
             },
@@ -266,7 +291,7 @@ pub const ROWS: [Row; 4] = [
             },
             Panel {
                 title: "Waits before retries",
-                description: "What backoff and Retry-After add to a retried request, each time.",
+                description: "What backoff adds to a retried request, each time.",
                 unit: "s",
                 shape: Lines,
                 queries: &[
@@ -302,7 +327,11 @@ pub const ROWS: [Row; 4] = [
                 unit: "none",
                 shape: Lines,
                 queries: &[(
-                    concat!("sum by (result) (increase(", of_gateway!("gateway_config_reload_total"), "[5m]))"),
+                    concat!(
+                        "sum by (result) (increase(",
+                        of_gateway!("gateway_config_reload_total"),
+                        "[5m]))"
+                    ),
                     "{{result}}",
                 )],
             },
@@ -332,13 +361,19 @@ pub const ROWS: [Row; 4] = [
                 unit: "none",
                 shape: Lines,
                 queries: &[
-                    (concat!("sum(increase(", of_gateway!("gateway_panics_total"), "[5m]))"), "connections that panicked"),
-                    (concat!("sum(increase(", of_gateway!("gateway_worker_restarts_total"), "[5m]))"), "cores started anew"),
+                    (
+                        concat!("sum(increase(", of_gateway!("gateway_panics_total"), "[5m]))"),
+                        "connections that panicked",
+                    ),
+                    (
+                        concat!("sum(increase(", of_gateway!("gateway_worker_restarts_total"), "[5m]))"),
+                        "cores started anew",
+                    ),
                 ],
             },
             Panel {
                 title: "Spans",
-                description: "failed: the collector did not take them. dropped: they came faster than they could be sent.",
+                description: "failed: the collector did not take them; dropped: they came faster than they could be sent.",
                 unit: "ops",
                 shape: Lines,
                 queries: &[(
@@ -348,7 +383,7 @@ pub const ROWS: [Row; 4] = [
             },
             Panel {
                 title: "Lines of the access log",
-                description: "dropped: whoever reads the log is too slow.",
+                description: "failed: they could not be written; dropped: whoever reads the log is too slow.",
                 unit: "ops",
                 shape: Lines,
                 queries: &[(

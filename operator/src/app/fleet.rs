@@ -95,6 +95,7 @@ impl Fleet {
         command.arg("--snapshot").arg(snapshot);
         command.arg("--bind").arg(self.program.bind.to_string());
         command.arg("--admin").arg(admin.to_string());
+        command.args(["--live", "127.0.0.1:0"]);
         // However this process ends: an orphan would hold the ports of the next one.
         command.arg("--exit-with-parent");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
