@@ -21,7 +21,7 @@ use crate::shards::{self, Set};
 use crate::validate::Accepted;
 use names::Names;
 
-pub use objects::{Family, Install, Owner, keeps_what_it_has, objects};
+pub use objects::{ALLOCATOR, Family, Install, Owner, keeps_what_it_has, objects};
 
 /// Built, not yet anywhere.
 #[derive(Debug)]

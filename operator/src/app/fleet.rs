@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::screen;
 use crate::apply::Sink;
+use crate::build::ALLOCATOR;
 
 /// The wait before a dead data plane is started again; doubles with each death.
 const RESTART_MIN: Duration = Duration::from_millis(100);
@@ -26,6 +27,9 @@ const RESTART_MAX: Duration = Duration::from_secs(10);
 const STABLE_AFTER: Duration = Duration::from_secs(30);
 /// How long requests in flight may take after SIGTERM.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
+
+/// How lines begin by which a data plane tells where it is reached.
+const ANNOUNCEMENTS: [&str; 3] = ["admin=", "listening=", "live="];
 
 /// How data planes are started.
 #[derive(Debug, Clone)]
@@ -95,7 +99,7 @@ impl Fleet {
         command.arg("--snapshot").arg(snapshot);
         command.arg("--bind").arg(self.program.bind.to_string());
         command.arg("--admin").arg(admin.to_string());
-        command.args(["--live", "127.0.0.1:0"]);
+        command.args(["--live", "127.0.0.1:0"]).envs(ALLOCATOR);
         // However this process ends: an orphan would hold the ports of the next one.
         command.arg("--exit-with-parent");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
@@ -143,13 +147,22 @@ async fn tend(
     let mut lines = child.stdout.take().map(|out| BufReader::new(out).lines());
     loop {
         tokio::select! {
-            line = next_line(&mut lines) => screen::tell(format_args!("gateway={gateway} {line}")),
+            line = next_line(&mut lines) => pass_on(gateway, &line),
             status = child.wait() => return Some(status),
             _ = stop.changed() => {
                 drain(gateway, child).await;
                 return None;
             }
         }
+    }
+}
+
+/// Where a data plane is reached is told with its Gateway. Everything else is its access log, for programs to read.
+fn pass_on(gateway: &ObjectKey, line: &str) {
+    if ANNOUNCEMENTS.iter().any(|name| line.starts_with(name)) {
+        screen::tell(format_args!("gateway={gateway} {line}"));
+    } else {
+        screen::tell(format_args!("{line}"));
     }
 }
 

@@ -23,6 +23,7 @@ use rebound_api::crd::gateway::Gateway;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use self::dataplane::ALLOCATOR;
 use super::labels;
 use super::names::Names;
 use crate::validate::AcceptedGateway;

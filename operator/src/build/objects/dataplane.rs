@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, HTTPGetAction, Lifecycle, LifecycleHandler, Probe, SeccompProfile,
+    Container, ContainerPort, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler, Probe, SeccompProfile,
     SecurityContext, SleepAction, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -19,6 +19,10 @@ pub(super) const NAME: &str = "dataplane";
 pub(super) const RUN_PATH: &str = "/run/rebound";
 /// What the agent writes and the data plane follows.
 pub(super) const SNAPSHOT: &str = "/run/rebound/snapshot";
+/// Variables of the data plane's allocator, which reads them before the program begins: take no more memory than is used,
+/// and give back at once what a reload has freed. Requests free nothing but what the next one takes.
+pub const ALLOCATOR: [(&str, &str); 3] =
+    [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_EAGER_COMMIT", "0"), ("MIMALLOC_PURGE_DELAY", "0")];
 /// Where the live page is, for those who may forward a port of the pod.
 const LIVE_PORT: u16 = 9902;
 /// The data plane stops to accept connections as soon as it is told to go. Nodes and load balancers take a moment to
@@ -30,7 +34,7 @@ pub(super) fn container(common: &Common<'_>) -> Container {
         name: NAME.into(),
         image: Some(common.install.dataplane_image.clone()),
         args: Some(args(common)),
-        env: telemetry::environment(common),
+        env: Some(environment(common)),
         ports: Some(ports()),
         startup_probe: Some(probe("/livez", 1, 30)),
         readiness_probe: Some(probe("/readyz", 2, 2)),
@@ -46,6 +50,15 @@ pub(super) fn container(common: &Common<'_>) -> Container {
         }]),
         ..Container::default()
     }
+}
+
+fn environment(common: &Common<'_>) -> Vec<EnvVar> {
+    let text = |(name, value): (&str, &str)| EnvVar {
+        name: name.into(),
+        value: Some(value.into()),
+        value_from: None,
+    };
+    ALLOCATOR.map(text).into_iter().chain(telemetry::environment(common)).collect()
 }
 
 fn args(common: &Common<'_>) -> Vec<String> {

@@ -35,9 +35,9 @@ pub(super) fn flags(settings: &Settings) -> Vec<String> {
     flags
 }
 
-/// Variables for traces; none: there are no traces.
-pub(super) fn environment(common: &Common<'_>) -> Option<Vec<EnvVar>> {
-    let tracing = common.gateway.settings.tracing()?;
+/// Variables for traces, if there are any.
+pub(super) fn environment(common: &Common<'_>) -> Vec<EnvVar> {
+    let Some(tracing) = common.gateway.settings.tracing() else { return vec![] };
     let gateway = common.gateway.key.name();
     let mut variables: Vec<_> = OF_THE_POD.iter().map(|(name, field, _)| of_the_pod(name, field)).collect();
     variables.push(text("OTEL_EXPORTER_OTLP_ENDPOINT", tracing.endpoint.as_deref().unwrap_or_default()));
@@ -48,7 +48,7 @@ pub(super) fn environment(common: &Common<'_>) -> Option<Vec<EnvVar>> {
     }
     variables.push(text("OTEL_SERVICE_NAME", tracing.service_name.as_deref().unwrap_or(gateway)));
     variables.push(text("OTEL_RESOURCE_ATTRIBUTES", &attributes(tracing)));
-    Some(variables)
+    variables
 }
 
 /// Values in percent encoding, which also keeps Kubernetes from taking `$(…)` in them for a variable.
