@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod codec;
 mod list;
 pub mod listener;
+pub mod reader;
 pub mod retry;
 pub mod route;
 pub mod shared;

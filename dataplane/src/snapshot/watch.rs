@@ -4,7 +4,6 @@
 mod tests;
 
 use std::fs::File;
-use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use rebound_api::config::Snapshot;
-use rebound_api::config::codec::{DecodeError, SNAPSHOT_MAX_BYTES, decode};
+use rebound_api::config::codec::{DecodeError, SNAPSHOT_MAX_BYTES, checksum};
+use rebound_api::config::reader::Reader;
 
 /// The file is read at least this often, whatever inotify says: a directory that is replaced, or a file system that
 /// sends no events, must not freeze the configuration.
@@ -53,7 +53,7 @@ enum Content {
 /// The file as it was last seen, to tell a new one from an old one.
 #[derive(PartialEq, Eq)]
 enum Seen {
-    Bytes { length: usize, hash: u64 },
+    Bytes { checksum: u128 },
     Missing,
     Unreadable(io::ErrorKind),
 }
@@ -63,7 +63,7 @@ enum Seen {
 pub fn watch(path: &Path, mut report: impl FnMut(Result<Snapshot, LoadError>) -> bool) -> io::Result<()> {
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut seen = Seen::Missing;
+    let (mut seen, mut reader) = (Seen::Missing, Reader::default());
     loop {
         // Adding the same watch again is free, and finds a directory that appeared late or was replaced. Before the
         // read: a change between the two wakes the next wait.
@@ -73,7 +73,7 @@ pub fn watch(path: &Path, mut report: impl FnMut(Result<Snapshot, LoadError>) ->
         let now = content.seen();
         if now != seen {
             seen = now;
-            let going_on = content.load(path).is_none_or(&mut report);
+            let going_on = content.load(path, &mut reader).is_none_or(&mut report);
             if !going_on {
                 return Ok(());
             }
@@ -90,8 +90,11 @@ impl Content {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::Missing,
             Err(error) => return Self::Unreadable(error.kind()),
         };
-        let mut bytes = Vec::new();
-        match file.take(SNAPSHOT_MAX_BYTES as u64 + 1).read_to_end(&mut bytes) {
+        let limit = SNAPSHOT_MAX_BYTES + 1;
+        let length = file.metadata().map_or(0, |it| usize::try_from(it.len()).unwrap_or(limit));
+        // One more, so that the end is found without growing.
+        let mut bytes = Vec::with_capacity(length.saturating_add(1).min(limit));
+        match file.take(limit as u64).read_to_end(&mut bytes) {
             Ok(_) => Self::Bytes(bytes),
             Err(error) => Self::Unreadable(error.kind()),
         }
@@ -99,22 +102,20 @@ impl Content {
 
     fn seen(&self) -> Seen {
         match self {
-            Self::Bytes(bytes) => {
-                let mut hasher = DefaultHasher::new();
-                hasher.write(bytes);
-                Seen::Bytes { length: bytes.len(), hash: hasher.finish() }
-            }
+            Self::Bytes(bytes) => Seen::Bytes { checksum: checksum(bytes) },
             Self::Missing => Seen::Missing,
             Self::Unreadable(kind) => Seen::Unreadable(*kind),
         }
     }
 
-    fn load(self, path: &Path) -> Option<Result<Snapshot, LoadError>> {
+    fn load(self, path: &Path, reader: &mut Reader) -> Option<Result<Snapshot, LoadError>> {
         let path = path.to_path_buf();
         match self {
             Self::Missing => None,
             Self::Unreadable(kind) => Some(Err(LoadError::Read { path, source: kind.into() })),
-            Self::Bytes(bytes) => Some(decode(&bytes).map_err(|source| LoadError::Decode { path, source })),
+            Self::Bytes(bytes) => {
+                Some(reader.read(&bytes).map_err(|source| LoadError::Decode { path, source }))
+            }
         }
     }
 }

@@ -92,8 +92,10 @@ impl Core {
     pub fn set_plan(&self, plan: Arc<Plan>) {
         let generation = plan.generation;
         self.pool.retain(&plan.endpoints().collect::<HashSet<_>>());
-        self.plan.replace(Some(Rc::new(CorePlan(plan))));
+        let old = self.plan.replace(Some(Rc::new(CorePlan(plan))));
         self.metrics().generation.set(generation.0);
+        // Last: to free thousands of routes takes a while, and the generation is already in force.
+        drop(old);
     }
 
     /// Whether connections are to end after their current request.
