@@ -86,7 +86,8 @@ impl Browser {
         for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
             self.call(domain, &json!({}))?;
         }
-        Ok(())
+        // A window that nobody sees has no focus, and a page without focus may not copy.
+        self.call("Emulation.setFocusEmulationEnabled", &json!({ "enabled": true })).map(drop)
     }
 
     /// Goes to an address. The page may still be loading when this returns.
@@ -133,6 +134,19 @@ impl Browser {
             self.call("Input.dispatchKeyEvent", &event)?;
         }
         Ok(())
+    }
+
+    /// Grants an origin, such as `http://127.0.0.1:9902`, what a user would be asked for.
+    ///
+    /// # Errors
+    /// When the browser knows no such permission.
+    pub fn allow(&mut self, origin: &str, permissions: &[&str]) -> anyhow::Result<()> {
+        // A question to the browser, not to the page.
+        let page = std::mem::take(&mut self.session);
+        let wanted = json!({ "origin": origin, "permissions": permissions });
+        let granted = self.call("Browser.grantPermissions", &wanted);
+        self.session = page;
+        granted.map(drop)
     }
 
     /// Sets what the user prefers, and how large the window is, in pixels.

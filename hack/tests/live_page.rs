@@ -261,6 +261,20 @@ fn a_card_that_is_being_read_stays_while_others_come() {
 }
 
 #[test]
+fn a_trace_is_taken_along_by_one_press() {
+    let mut page = Page::open();
+    page.send("GET", "/cart?status=503");
+    page.wait_for_cards(1);
+    let origin = format!("http://{}", page.live);
+    page.browser.allow(&origin, &["clipboardReadWrite", "clipboardSanitizedWrite"]).unwrap();
+    page.see("document.querySelector('article button').focus()");
+    page.browser.press(" ").unwrap();
+    page.wait("document.getElementById('said').innerText", &json!("trace id copied"));
+    let copied = page.see("navigator.clipboard.readText()");
+    assert_eq!(copied, page.live()["recent"][0]["trace_id"]);
+}
+
+#[test]
 fn requests_are_found_by_what_is_known_of_them() {
     let mut page = Page::open();
     page.send("GET", "/cart?status=503");
