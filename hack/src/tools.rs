@@ -8,6 +8,7 @@ use std::fs;
 use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub enum Program {
     Kubectl,
     /// OLM's tool for bundles and catalogs.
     Opm,
+    /// The OpenTelemetry collector, which prints the spans that it receives.
+    Otelcol,
 }
 
 /// Where a program's source is and how it is built.
@@ -53,8 +56,14 @@ const KUBERNETES_LINKER: &str = "-s -w -X k8s.io/component-base/version.gitVersi
 
 impl Program {
     /// Every one of them, the slowest to build first.
-    pub const ALL: [Self; 5] =
-        [Self::KubeApiserver, Self::KubeControllerManager, Self::Kubectl, Self::Etcd, Self::Opm];
+    pub const ALL: [Self; 6] = [
+        Self::KubeApiserver,
+        Self::KubeControllerManager,
+        Self::Kubectl,
+        Self::Etcd,
+        Self::Opm,
+        Self::Otelcol,
+    ];
 
     /// The name of its file.
     #[must_use]
@@ -65,6 +74,7 @@ impl Program {
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kubectl => "kubectl",
             Self::Opm => "opm",
+            Self::Otelcol => "otelcol",
         }
     }
 
@@ -85,6 +95,8 @@ impl Program {
                 tags: "containers_image_openpgp,exclude_graphdriver_btrfs,json1",
                 linker: "-s -w",
             },
+            // The module is the program: a collector is put together, not configured.
+            Self::Otelcol => Source { module: "otelcol", package: ".", tags: "", linker: "-s -w" },
         }
     }
 
@@ -93,6 +105,9 @@ impl Program {
     /// # Errors
     /// When Go is missing or too old, or the build fails.
     pub fn build(self) -> anyhow::Result<PathBuf> {
+        /// The threads of one process wait for one another; other processes do their own.
+        static BUILDING: Mutex<()> = Mutex::new(());
+        let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
         let source = self.source();
         let folder = source.cache()?;
         let program = folder.join(self.name());
@@ -126,7 +141,8 @@ impl Source {
     /// Named after everything that the result depends on.
     fn cache(&self) -> anyhow::Result<PathBuf> {
         let mut hasher = DefaultHasher::new();
-        for name in ["go.mod", "go.sum"] {
+        let main = Some("main.go").filter(|name| self.folder().join(name).is_file());
+        for name in ["go.mod", "go.sum"].into_iter().chain(main) {
             let path = self.folder().join(name);
             fs::read(&path).with_context(|| format!("read {}", path.display()))?.hash(&mut hasher);
         }
