@@ -2,7 +2,8 @@
 //!
 //! One module per verb, named after it (`generate` is the verb `gen`, which is a word of the language), and a few
 //! rooms that several verbs share: `cleanup`, `say`, `programs`, `tools`, `debian`, `browser`, `sources`, `backend`, `http_client`,
-//! `load`, `rig`, `scene`, `operator_rig`, `pod_rig`, `fault_proxy`, `objects`, `statuses`, `contents`, `conditions`.
+//! `load`, `rig`, `scene`, `operator_rig`, `pod_rig`, `dataplane_rig`, `collector`, `fault_proxy`, `objects`, `statuses`,
+//! `contents`, `conditions`.
 //! Development only: nothing here is shipped, and no shipped crate uses it.
 
 pub mod apiserver;
@@ -11,8 +12,10 @@ pub mod bench;
 pub mod browser;
 pub mod bundle;
 pub mod cleanup;
+pub mod collector;
 pub mod conditions;
 pub mod contents;
+pub mod dataplane_rig;
 pub mod debian;
 pub mod demo;
 pub mod deny_io_uring;
