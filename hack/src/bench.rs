@@ -1,5 +1,6 @@
 //! Measurements that the project promises to reach, each with its own pass or fail.
 
+mod observe;
 mod propagation;
 mod reload;
 mod scale;
@@ -20,6 +21,8 @@ enum What {
     Reload(reload::Args),
     /// Time from an edit of a route in a cluster to the data plane serving by it, with many routes.
     Propagation(propagation::Args),
+    /// What traces, metrics and access log cost, against the same program with them off.
+    Observe(observe::Args),
     /// Memory and processor time with many routes in many namespaces, while endpoints come and go.
     Scale(scale::Args),
 }
@@ -32,6 +35,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.what {
         What::Reload(args) => reload::run(args),
         What::Propagation(args) => propagation::run(args),
+        What::Observe(args) => observe::run(args),
         What::Scale(args) => scale::run(args),
     }
 }

@@ -1,4 +1,4 @@
-//! Programs of the distribution that tests run against: a browser, Prometheus. The machine's own if it has them, else
+//! Programs of the distribution that tests run against: a browser, Prometheus, valgrind. The machine's own if it has them, else
 //! packages that are unpacked below `target/`: nothing is installed.
 //!
 //! apt says which libraries this machine lacks and fetches them, dpkg unpacks. Neither needs root; only the lists of a
@@ -57,6 +57,15 @@ pub const PROMETHEUS: Program = prometheus("usr/bin/prometheus", &["prometheus"]
 
 /// Its tool for rules and metrics.
 pub const PROMTOOL: Program = prometheus("usr/bin/promtool", &["promtool"]);
+
+/// What runs a program on a processor that counts its instructions.
+pub const VALGRIND: Program = Program {
+    names: &["valgrind"],
+    package: "valgrind",
+    path: "usr/bin/valgrind",
+    needs_libraries: false,
+    size: "20 MB",
+};
 
 const fn prometheus(path: &'static str, names: &'static [&'static str]) -> Program {
     // What it depends on is for its old web page.

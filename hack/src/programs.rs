@@ -68,6 +68,14 @@ impl Programs {
     }
 }
 
+/// Builds the data plane alone, for what is about nothing else.
+///
+/// # Errors
+/// When cargo fails.
+pub fn dataplane(profile: Profile) -> anyhow::Result<PathBuf> {
+    build("rebound-dataplane", profile)
+}
+
 /// The folder of the workspace.
 #[must_use]
 pub fn workspace() -> &'static Path {

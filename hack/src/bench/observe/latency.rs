@@ -1,0 +1,58 @@
+//! Whether a bad collector is felt: the latency that 99 of 100 requests do not exceed, against tracing nothing.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use super::ratio::Ratio;
+use super::scene::Scene;
+use super::sink::{Sink, Way};
+use super::{Args, Goal};
+use crate::say;
+
+const P99_MAX: f64 = 1.10;
+/// One: what is measured is the data plane and not the queue before it.
+const CONNECTIONS: usize = 1;
+
+pub(super) fn measure(program: &Path, args: &Args) -> anyhow::Result<Vec<Goal>> {
+    let none = Scene::traced(program, None)?;
+    let (refusing, slow) = (Sink::start(Way::Refuse)?, Sink::start(Way::Slow)?);
+    let collectors = [
+        ("a dead collector", dead()?),
+        ("a slow collector", slow.endpoint()),
+        ("a refusing collector", refusing.endpoint()),
+    ];
+    let goal = |(what, endpoint): (&'static str, String)| compare(program, what, &endpoint, &none, args);
+    collectors.into_iter().map(goal).collect()
+}
+
+fn compare(
+    program: &Path,
+    what: &'static str,
+    endpoint: &str,
+    none: &Scene,
+    args: &Args,
+) -> anyhow::Result<Goal> {
+    say::step(&format!("{what}: {} pairs of {} requests", args.pairs, args.requests));
+    let bad = Scene::traced(program, Some(endpoint))?;
+    let p99 = |scene: &Scene| {
+        let outcome = scene.load(args.requests as usize, CONNECTIONS)?;
+        Ok::<_, anyhow::Error>(outcome.percentile(99).as_secs_f64())
+    };
+    (p99(none)?, p99(&bad)?);
+    let mut ratios = Vec::new();
+    for pair in 0..args.pairs {
+        let (bad, none) = if pair % 2 == 0 {
+            let none = p99(none)?;
+            (p99(&bad)?, none)
+        } else {
+            (p99(&bad)?, p99(none)?)
+        };
+        ratios.push(bad / none);
+    }
+    Ok(Goal { what, measured: Ratio::of(&ratios), max: Some(P99_MAX) })
+}
+
+/// Where nobody listens.
+fn dead() -> anyhow::Result<String> {
+    Ok(format!("http://{}", TcpListener::bind("127.0.0.1:0")?.local_addr()?))
+}
