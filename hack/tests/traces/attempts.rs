@@ -80,7 +80,7 @@ fn check_attempt(span: &Span, method: &str, endpoint: SocketAddr, number: u32, e
         Ended::Failed(why) => (None, Some((*why).to_owned())),
         Ended::GivenUp => (None, None),
     };
-    assert_eq!(span.name, format!("{method} /"));
+    assert_eq!(span.name, method);
     assert_eq!(
         (span.status.as_str(), span.message.as_str()),
         (if error.is_some() { "error" } else { "unset" }, "")

@@ -82,7 +82,7 @@ fn a_collector_with_a_huge_answer_fills_no_memory() {
 
 #[test]
 fn a_collector_that_never_answers_fills_no_memory() {
-    const MANY: usize = 30_000;
+    const MANY: usize = 12_000;
     const MORE_MAX: u64 = 48 << 20;
     let collector = Collector::answering(Answer::Slow).unwrap();
     let backend = Backend::always(Step::Status(200));
