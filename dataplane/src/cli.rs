@@ -43,7 +43,7 @@ pub struct Cli {
     pub access_log_sample: f64,
     /// The OpenTelemetry collector, such as http://collector:4318; by default there are no traces. The other
     /// OTEL_ variables are read too: docs/reference/telemetry.md.
-    #[arg(long, env = variable::ENDPOINT, value_name = "URL")]
+    #[arg(long, env = variable::ENDPOINT, hide_env_values = true, value_name = "URL")]
     pub otlp_endpoint: Option<String>,
     /// Export the spans of requests that were retried or failed even when they were not sampled.
     #[arg(long, env = "REBOUND_TRACE_RETRIED", value_enum, default_value_t = Switch::On)]

@@ -144,8 +144,13 @@ async fn drain(core: &Core, listeners: HashMap<u16, Closer>) {
     core.start_draining();
     listeners.into_values().for_each(Closer::close);
     let started = clock::now();
+    let mut next_flush = started;
     loop {
         timer::sleep(DRAIN_CHECK).await;
+        if clock::now() >= next_flush {
+            core.observer.flush(core.metrics(), clock::wall());
+            next_flush = clock::now() + core.observer.flush_every;
+        }
         if core.client_count() == 0 || started.elapsed() >= DRAIN_MAX {
             break;
         }

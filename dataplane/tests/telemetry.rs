@@ -1,6 +1,6 @@
 //! What a request leaves behind: spans at a collector, a line in the log, numbers on the admin port.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -128,7 +128,7 @@ fn a_trace_that_is_not_valid_begins_anew_without_its_state() {
 }
 
 #[test]
-fn a_collector_that_is_gone_costs_spans_and_nothing_else() {
+fn a_collector_that_refuses_costs_spans_and_nothing_else() {
     let backend = Backend::always(Step::Status(200));
     let gone = Backend::always(Step::Status(400));
     let env = traced(&serving([backend.address]), &gone, &[]);
@@ -214,11 +214,35 @@ fn numbers_can_be_turned_off() {
 }
 
 #[test]
-fn the_live_page_is_for_this_machine_alone() {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_rebound-dataplane"))
-        .args(["--snapshot", "none", "--live", "0.0.0.0:0"])
-        .output()
-        .unwrap();
-    assert!(!output.status.success());
-    assert!(String::from_utf8(output.stderr).unwrap().contains("not an address of this machine alone"));
+fn an_answer_that_broke_off_is_no_success() {
+    let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nten bytes.".to_vec();
+    let collector = Backend::always(Step::Status(200));
+    let backend = Backend::answering([Step::Status(503), Step::RawThenReset(begun)]);
+    let env = traced(&serving([backend.address]).retried(retrying(3)), &collector, &[]);
+    let mut client = env.client();
+    client.write("GET / HTTP/1.1\r\nhost: test\r\n\r\n");
+    let line = &env.access_log(1)[0];
+    assert_eq!((&line["status"], &line["broken"]), (&200.into(), &"response_broken".into()));
+    let server = &await_spans(&collector, 3)[0];
+    assert_eq!(server.status.as_ref().map(|status| status.code), Some(2));
+    assert_eq!(env.metric("gateway_retry_rescued_total"), 0);
+    assert_eq!(env.metric("http_server_request_duration_seconds_count{error_type=\"reset\"}"), 1);
+}
+
+#[test]
+fn a_client_that_goes_while_a_retry_waits_is_remembered_with_that_retry() {
+    let backend = Backend::always(Step::Status(503));
+    let options =
+        Options { access_log: true, flags: vec!["--access-log-sample=0".into()], ..Options::default() };
+    let mut rules = retrying(3);
+    (rules.backoff.base_us, rules.backoff.max_us) = (60_000_000, 60_000_000);
+    let env = TestEnv::start_with(&serving([backend.address]).retried(rules), &options);
+    let mut client = env.client();
+    client.write("GET / HTTP/1.1\r\nhost: test\r\n\r\n");
+    env.await_metric("gateway_retry_attempts_total", 1);
+    drop(client);
+    let line = &env.access_log(1)[0];
+    assert_eq!((line.get("status"), &line["reason"]), (None, &"client_gone".into()));
+    assert!(line["attempts"][0]["wait_ms"].is_number(), "{line}");
+    assert_eq!(env.metric("gateway_retry_suppressed_total{reason=\"client_gone\"}"), 1);
 }

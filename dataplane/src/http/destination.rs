@@ -34,13 +34,13 @@ pub(super) struct Destination<'p> {
 
 impl<'p> Destination<'p> {
     /// Finds the rule and draws one of its backends; or the status that says why there is none.
-    pub(super) fn find(plan: &'p Plan, port: u16, head: &RequestHead) -> Result<Self, u16> {
+    pub(super) fn find(plan: &'p Plan, number: u64, port: u16, head: &RequestHead) -> Result<Self, u16> {
         let found = plan.router.find(port, head.host(), head).ok_or(404_u16)?;
         let (route, rule) = (&plan.route(found).name, plan.rule(found));
         let backend = draw(&rule.backends).ok_or(500_u16)?;
         let cluster = backend.cluster.ok_or(500_u16)?;
         let target = plan.target(cluster);
-        let id = PlaceId { generation: plan.generation, route: found.route, rule: found.rule, cluster };
+        let id = PlaceId { plan: number, route: found.route, rule: found.rule, cluster };
         let rules = backend.retry.as_deref().or(target.cluster.retry.as_ref());
         Ok(Self { id, route, rule, backend, target, rules })
     }
@@ -81,7 +81,9 @@ impl<'p> Destination<'p> {
 
     /// The same for those who tell of the request.
     pub(super) fn place(&self) -> Place<'p> {
-        let policy = self.rules.map(|rules| &rules.origin);
+        // The `retry` of a route's rule is nobody's policy.
+        let of_policy = self.rules.filter(|_| self.backend.retry.is_none());
+        let policy = of_policy.map(|rules| &rules.origin);
         Place {
             id: self.id,
             route: self.route,

@@ -76,9 +76,8 @@ pub fn write_request(head: &RequestHead, hop: &RequestHop<'_>, out: &mut BytesMu
             Known::Date | Known::Trailer | Known::Via => edits.put(name, value, out),
             Known::TraceParent if hop.trace.is_some() => {}
             Known::TraceState if hop.trace.is_some_and(|trace| trace.begins) => {}
-            Known::Other | Known::TraceParent | Known::TraceState if !nominated.contains(name) => {
-                edits.put(name, value, out);
-            }
+            Known::TraceParent | Known::TraceState => edits.put(name, value, out),
+            Known::Other if !nominated.contains(name) => edits.put(name, value, out),
             Known::Other
             | Known::Attempt
             | Known::Connection
@@ -87,8 +86,6 @@ pub fn write_request(head: &RequestHead, hop: &RequestHop<'_>, out: &mut BytesMu
             | Known::KeepAlive
             | Known::ProxyConnection
             | Known::Te
-            | Known::TraceParent
-            | Known::TraceState
             | Known::TransferEncoding
             | Known::Upgrade
             | Known::XForwardedFor

@@ -30,7 +30,7 @@ use crate::retry::decide::{Reason, Request};
 use crate::retry::outcome::{Failure, Outcome};
 use crate::telemetry::address::AddressText;
 use crate::telemetry::passage::Passage;
-use crate::telemetry::record::Record;
+use crate::telemetry::record::{self, Record};
 use crate::telemetry::trace::TraceParent;
 use crate::worker::core::Core;
 
@@ -77,7 +77,7 @@ impl Conversation {
         let plan = self.core.plan();
         let mut record = self.core.observer.begin(clock::now(), self.parent(&head));
         let destination = match &plan {
-            Some(plan) => Destination::find(plan, self.port, &head),
+            Some(plan) => Destination::find(plan, plan.number, self.port, &head),
             None => Err(503),
         };
         let place = destination.as_ref().ok().map(Destination::place);
@@ -141,6 +141,10 @@ impl Conversation {
             First::Right(()) => {
                 record.reason = Some(Reason::ClientGone);
                 self.core.metrics().requests_gone.add(1);
+                if record.is_remarkable() {
+                    let counters = self.core.counters_of(destination.target);
+                    counters.suppressed[Reason::ClientGone.index()].add(1);
+                }
                 return After::Abort;
             }
         };
@@ -209,14 +213,19 @@ impl Conversation {
             First::Left(Ok(Ok(uploaded))) => return after(close, uploaded.or(body)),
             First::Left(Ok(Err(error))) => {
                 tracing::debug!(peer = %self.peer, %error, "the answer was broken off");
-                if matches!(error, RelayError::Client(_) | RelayError::ClientStuck) {
-                    self.core.metrics().requests_gone.add(1);
-                }
+                record.broken = Some(match error {
+                    RelayError::Client(_) | RelayError::ClientStuck => record::Broken::Client,
+                    RelayError::Body(_) | RelayError::Silence => record::Broken::Upstream,
+                });
             }
             First::Left(Err(elapsed)) => {
                 tracing::debug!(peer = %self.peer, %elapsed, "the answer was cut off");
+                record.broken = Some(record::Broken::Deadline);
             }
-            First::Right(()) => self.core.metrics().requests_gone.add(1),
+            First::Right(()) => record.broken = Some(record::Broken::Client),
+        }
+        if record.broken == Some(record::Broken::Client) {
+            self.core.metrics().requests_gone.add(1);
         }
         if framing == BodyLength::UntilClose {
             // Where the end of the connection is the end of the answer, an orderly one would make it whole.
@@ -258,9 +267,11 @@ impl Conversation {
         let close = !complete || !head.keep_alive || self.core.is_draining();
         self.core.metrics().count_request(status);
         record.status = Some(status);
+        record.is_local = true;
         if respond(write, status, head.method == Method::Head, close).await {
             return after(close, body);
         }
+        record.broken = Some(record::Broken::Client);
         After::Abort
     }
 }

@@ -13,7 +13,6 @@ use super::budget::Budget;
 use super::decide::{Decision, Ended, Progress, Reason, Replay, Request, decide};
 use super::outcome::{Failure, Outcome};
 use crate::clock::Clock;
-use crate::telemetry::record::{Pause, Source};
 
 /// What makes attempts. A response that is neither returned nor discarded never existed for the client.
 pub trait Upstream {
@@ -34,7 +33,7 @@ pub trait Upstream {
     /// The attempt has ended like this, and when.
     fn ended(&mut self, ended: Ended, at: Instant);
 
-    /// There will be another attempt after this wait, for which somebody asked.
+    /// There will be another attempt after this wait.
     fn scheduled(&mut self, ended: Ended, pause: Pause);
 
     /// Puts a response aside that the client will not get unless [`Upstream::recall`] asks for it.
@@ -74,6 +73,24 @@ pub enum DeadlineSource {
     Route,
     /// `totalTimeout` of the RetryPolicy: the client gets the last answer of a backend where there is one.
     Policy,
+}
+
+/// The wait between two attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// How long it is to be.
+    pub delay: Duration,
+    /// Who asked for it.
+    pub source: Source,
+}
+
+/// Who asked for a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The policy's backoff.
+    Backoff,
+    /// Nobody: what was never sent is sent again at once.
+    Immediate,
 }
 
 /// How a request ended.
@@ -130,6 +147,16 @@ pub async fn attempts<U: Upstream, C: Clock>(
             clock.sleep_until(until).await;
         }
         number += 1;
+    }
+}
+
+impl Source {
+    /// The name in spans.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Backoff => "backoff",
+            Self::Immediate => "immediate",
+        }
     }
 }
 

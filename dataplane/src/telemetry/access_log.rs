@@ -45,6 +45,8 @@ struct Line<'a> {
     status: Option<u16>,
     duration_ms: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    broken: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     attempts: Vec<AttemptLine>,
 }
@@ -80,6 +82,7 @@ pub fn put_line(format: Format, passage: &Passage<'_>, out: &mut Vec<u8>) {
         policy: passage.place.and_then(|place| place.policy),
         status: passage.record.status,
         duration_ms: millis(passage.duration()),
+        broken: passage.record.broken.map(|broken| broken.name()),
         reason: passage.record.reason.map(|reason| reason.name()),
         attempts: passage.record.attempts.iter().map(|attempt| AttemptLine::new(passage, attempt)).collect(),
     };
@@ -124,6 +127,7 @@ impl Line<'_> {
         put_word("route", self.route, &mut text);
         put_word("service", self.service, &mut text);
         put_word("policy", self.policy, &mut text);
+        put_word("broken", self.broken, &mut text);
         put_word("reason", self.reason, &mut text);
         put_list("attempts", &self.attempts, &mut text, |attempt| attempt.endpoint.to_string());
         put_list("results", &self.attempts, &mut text, |attempt| match (attempt.status, attempt.error) {

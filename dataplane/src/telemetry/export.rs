@@ -157,13 +157,14 @@ impl<'a> Exporter<'a> {
 
     fn send(&self, body: &[u8]) -> Result<(), ExportError> {
         let mut request = self.agent.post(&self.settings.endpoint).content_type("application/x-protobuf");
-        for (name, value) in &self.settings.headers {
+        for (name, value) in &self.settings.headers.0 {
             request = request.header(name, value);
         }
         let mut response = request.send(body).map_err(Box::new)?;
-        // A connection is used again when its answer was read to the end; what it says is not needed.
-        response.body_mut().with_config().limit(ANSWER_MAX_BYTES).read_to_vec().map_err(Box::new)?;
-        match response.status().as_u16() {
+        let status = response.status().as_u16();
+        // The status has decided about the batch. A connection whose answer was read to its end is used again.
+        response.body_mut().with_config().limit(ANSWER_MAX_BYTES).read_to_vec().ok();
+        match status {
             200..300 => Ok(()),
             status => Err(ExportError::Status(status)),
         }
@@ -188,7 +189,8 @@ impl ExportError {
     fn is_passing(&self) -> bool {
         match self {
             Self::Status(status) => matches!(status, 429 | 502 | 503 | 504),
-            Self::Transport(_) => true,
+            // These would fail in the same way again.
+            Self::Transport(error) => !matches!(**error, ureq::Error::BadUri(_) | ureq::Error::Http(_)),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Instant;
 
-use super::metrics::durations::{Durations, Key, Outcome};
+use super::metrics::durations::{Durations, Key, OTHER, Outcome};
 use super::metrics::histogram::{Exemplar, Reading};
 use super::metrics::service::ServiceCounters;
 use super::metrics::{CLASSES, Cause, CoreMetrics, Metrics, Number};
@@ -343,7 +343,9 @@ fn duration_labels(key: Key) -> String {
         Outcome::Status(status) if status >= 500 => (status.to_string(), status.to_string()),
         Outcome::Status(status) => (status.to_string(), String::new()),
         // A client that goes away is nobody's error.
-        Outcome::Failed(Failure::ClientGone) | Outcome::Uncounted => (String::new(), String::new()),
+        Outcome::Failed(Failure::ClientGone) => (String::new(), String::new()),
+        Outcome::Other(false) => (OTHER.to_owned(), String::new()),
+        Outcome::Other(true) => (OTHER.to_owned(), OTHER.to_owned()),
         Outcome::Failed(failure) => (String::new(), failure.name().to_owned()),
     };
     let method = key.method();

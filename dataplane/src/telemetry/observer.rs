@@ -11,10 +11,11 @@ use super::metrics::service::ServiceCounters;
 use super::outbox::Outbox;
 use super::passage::Passage;
 use super::phrases::Phrases;
-use super::record::Record;
+use super::record::{Broken, Record};
 use super::reporting::Reporting;
 use super::span::{is_kept, put_spans};
 use super::trace::{Sampler, Trace, TraceParent};
+use crate::retry::attempts::Source;
 use crate::retry::outcome::Failure;
 
 /// Requests that one core shows on the live page in one second; more could not be read anyway.
@@ -163,12 +164,17 @@ fn count(passage: &Passage<'_>, kept: bool, core: &CoreMetrics) {
         let unix_ms = passage.ended_unix.as_secs() * 1_000 + u64::from(passage.ended_unix.subsec_millis());
         Some(Exemplar { trace, value, unix_ms })
     };
-    let result = record.status.map_or(Outcome::Failed(Failure::ClientGone), Outcome::Status);
+    let result = match (record.broken, record.status) {
+        (Some(Broken::Client), _) | (_, None) => Outcome::Failed(Failure::ClientGone),
+        (Some(Broken::Upstream), _) => Outcome::Failed(Failure::Reset),
+        (Some(Broken::Deadline), _) => Outcome::Failed(Failure::Deadline),
+        (None, Some(status)) => Outcome::Status(status),
+    };
     core.server_durations.observe(Key::new(&head.method, result), duration, exemplar(micros(duration)));
     for attempt in &record.attempts {
         let took = attempt.ended_at(*ended).saturating_duration_since(attempt.started);
         core.client_durations.observe(Key::new(&head.method, attempt.ended().into()), took, None);
-        if let Some(pause) = attempt.pause {
+        if let Some(pause) = attempt.pause.filter(|pause| pause.source == Source::Backoff) {
             core.delays.observe_duration(pause.delay);
         }
     }

@@ -10,8 +10,10 @@ use super::metrics::Number;
 
 /// A parcel leaves when it has so many bytes, whatever the time is.
 pub const PARCEL_BYTES: usize = 128 * 1024;
-/// Parcels that may wait for the thread that takes them, from all cores together: 4 MiB.
+/// Parcels that may wait for the thread that takes them, from all cores together: 4 MiB, or four of each core.
 pub const PARCELS_MAX: usize = 32;
+/// The same for each core, where there are many.
+pub const PARCELS_MAX_OF_CORE: usize = 4;
 
 /// Bytes that make sense one behind the other.
 #[derive(Debug)]

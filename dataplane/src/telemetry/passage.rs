@@ -88,7 +88,11 @@ impl Place<'_> {
     pub fn template(&self, path: &str) -> Option<&str> {
         let literal = |wanted: &PathMatch| match wanted {
             PathMatch::Exact(exact) => (path == exact).then_some(()),
-            PathMatch::Prefix(prefix) => path.strip_prefix(prefix.as_str()).map(drop),
+            // Whole path elements, as the router has them.
+            PathMatch::Prefix(prefix) => {
+                let rest = path.strip_prefix(prefix.as_str())?;
+                (prefix == "/" || rest.is_empty() || rest.starts_with('/')).then_some(())
+            }
             PathMatch::Regex(_) => None,
         };
         let paths = || self.rule.matches.iter().map(|wanted| &wanted.path);

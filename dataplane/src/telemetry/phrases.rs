@@ -6,7 +6,7 @@ use std::cell::Ref;
 use std::net::{IpAddr, SocketAddr};
 
 use opentelemetry_semantic_conventions::attribute as name;
-use rebound_api::name::{Generation, ObjectKey};
+use rebound_api::name::ObjectKey;
 
 use super::address::AddressText;
 use super::attribute::{Key, OF_SPAN, key, put_int, put_parts, put_str};
@@ -82,8 +82,8 @@ pub(super) struct HostPhrases {
 /// What tells places apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlaceId {
-    /// Of the plan.
-    pub generation: Generation,
+    /// Of the plan, counted on this core: generations can come again.
+    pub plan: u64,
     /// Index of the route in the plan.
     pub route: u32,
     /// Index of the rule in the route.
@@ -148,7 +148,8 @@ impl Phrases {
     /// The phrases of a host and a port.
     pub(super) fn of_host(&self, host: &str, port: u16) -> Ref<'_, HostPhrases> {
         let is_wanted = |known: &HostPhrases| known.port == port && known.host == host;
-        self.hosts.of(host.len(), is_wanted, || HostPhrases::new(host, port))
+        let first = host.bytes().next().map_or(0, usize::from);
+        self.hosts.of(host.len() + first + usize::from(port), is_wanted, || HostPhrases::new(host, port))
     }
 }
 
@@ -165,7 +166,10 @@ impl EndpointPhrases {
 impl HostPhrases {
     fn new(host: &str, port: u16) -> Self {
         let mut server = Vec::new();
-        put_str(OF_SPAN, key!(name::SERVER_ADDRESS), host, &mut server);
+        // HTTP/1.0 need not name one.
+        if !host.is_empty() {
+            put_str(OF_SPAN, key!(name::SERVER_ADDRESS), host, &mut server);
+        }
         put_int(OF_SPAN, key!(name::SERVER_PORT), u64::from(port), &mut server);
         Self { host: host.into(), port, server }
     }

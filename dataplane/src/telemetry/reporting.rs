@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::access_log::Format;
 use super::export;
 use super::metrics::Metrics;
-use super::outbox::{Errand, PARCELS_MAX};
+use super::outbox::{Errand, PARCELS_MAX, PARCELS_MAX_OF_CORE};
 use super::recent::{self, Recent};
 use super::settings::Settings;
 use super::trace::Sampler;
@@ -51,6 +51,8 @@ pub(super) struct LogReporting {
 #[derive(Debug)]
 pub struct Reporters {
     threads: Vec<Thread>,
+    /// Parcels that may wait for one of them.
+    queue: usize,
     /// The last requests for the live page.
     pub recent: Arc<Recent>,
 }
@@ -74,7 +76,8 @@ impl Reporting {
 pub fn start(settings: &Settings, metrics: &Arc<Metrics>) -> io::Result<(Reporting, Reporters)> {
     let mut reporting =
         Reporting { counts: settings.counts, flush_every: settings.flush_every, ..Reporting::off() };
-    let mut reporters = Reporters { threads: Vec::new(), recent: Arc::default() };
+    let queue = PARCELS_MAX.max(PARCELS_MAX_OF_CORE * metrics.cores.len());
+    let mut reporters = Reporters { threads: Vec::new(), queue, recent: Arc::default() };
     if let Some(traces) = settings.traces.clone() {
         let (sampler, keep_remarkable) = (traces.sampler, traces.keep_remarkable);
         let metrics = metrics.clone();
@@ -114,7 +117,7 @@ impl Reporters {
         name: &str,
         run: impl FnOnce(&flume::Receiver<Errand>) + Send + 'static,
     ) -> io::Result<flume::Sender<Errand>> {
-        let (sender, errands) = flume::bounded(PARCELS_MAX);
+        let (sender, errands) = flume::bounded(self.queue);
         let (alive, ended) = flume::bounded(0);
         spawn(name, move || {
             run(&errands);

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -72,8 +73,8 @@ pub struct Settings {
 pub struct Traces {
     /// Where spans go, with the path.
     pub endpoint: String,
-    /// Fields of every request there. May hold secrets.
-    pub headers: Vec<(String, String)>,
+    /// Fields of every request there.
+    pub headers: Secrets,
     /// How long such a request may take.
     pub timeout: Duration,
     /// A file of certificates that the collector is checked against; none: those that browsers trust.
@@ -84,6 +85,16 @@ pub struct Traces {
     pub keep_remarkable: bool,
     /// What is known about this process.
     pub resource: Vec<(String, String)>,
+}
+
+/// Names and values that are not for everybody: printing them shows the names.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secrets(pub Vec<(String, String)>);
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 /// How requests are logged.
@@ -115,7 +126,7 @@ pub fn traces(keep_remarkable: bool, look_up: &dyn Fn(&str) -> Option<String>) -
     }
     Some(Traces {
         endpoint,
-        headers: environment.first(variable::HEADERS).map(|list| pairs(&list)).unwrap_or_default(),
+        headers: Secrets(environment.first(variable::HEADERS).map(|list| pairs(&list)).unwrap_or_default()),
         timeout: environment.first(variable::TIMEOUTS).and_then(|ms| millis(&ms)).unwrap_or(EXPORT_TIMEOUT),
         certificate: environment.first(variable::CERTIFICATES).map(PathBuf::from),
         sampler: environment.sampler(),
@@ -145,10 +156,8 @@ impl Environment<'_> {
         let endpoint = self.read(variable::TRACES_ENDPOINT).or_else(general)?;
         let known = ["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme));
         if !known {
-            tracing::error!(
-                endpoint,
-                "no traces: the collector's address begins with neither http:// nor https://"
-            );
+            // Not the address itself: it may hold a password.
+            tracing::error!("no traces: the collector's address begins with neither http:// nor https://");
         }
         known.then_some(endpoint)
     }

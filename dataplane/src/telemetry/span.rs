@@ -13,9 +13,10 @@ use super::attribute::{Key, OF_EVENT, OF_SPAN, encoded, key, put_float, put_int,
 use super::passage::{Passage, put_redacted};
 use super::phrases::{MethodPhrases, Phrases, PlacePhrases};
 use super::protobuf::{put_bytes, put_fixed64, put_length, put_nested, put_number};
-use super::record::{Attempt, Pause, Record};
-use super::trace::{SAMPLED, SpanId, Trace};
+use super::record::{Attempt, Record};
+use super::trace::{SpanId, Trace};
 use crate::http::h1::method::Method;
+use crate::retry::attempts::Pause;
 use crate::retry::decide::{Ended, Reason};
 use crate::retry::outcome::Failure;
 
@@ -110,7 +111,7 @@ pub fn put_spans(passage: &Passage<'_>, trace: &Trace, phrases: &Phrases, out: &
 /// Whether the spans of a request leave the process: those of sampled traces do, and of the others those that somebody
 /// will ask for.
 pub fn is_kept(trace: &Trace, keep_remarkable: bool, remarkable: bool) -> bool {
-    trace.flags & SAMPLED != 0 || (keep_remarkable && remarkable)
+    trace.is_sampled() || (keep_remarkable && remarkable)
 }
 
 /// A request on its way into spans.
@@ -170,9 +171,9 @@ impl Telling<'_> {
         self.put_retries(out);
         if let Some(status) = record.status {
             put_status(status, out);
-            if status >= 500 {
-                put_error(&error_type(passage, status), out);
-            }
+        }
+        if let Some(error) = record.error() {
+            put_error(&error, out);
         }
         for (number, attempt) in (1..).zip(&record.attempts) {
             if let Some(pause) = attempt.pause {
@@ -238,7 +239,8 @@ impl Telling<'_> {
     }
 
     fn put_url(&self, authority: &[u8], out: &mut Vec<u8>) {
-        let path = self.target.path.as_bytes();
+        // The whole server, `*`, has no path (RFC 9110 section 9.3.7).
+        let path = self.target.path.strip_prefix('*').unwrap_or(self.target.path).as_bytes();
         match &self.target.query {
             None => put_parts(OF_SPAN, key!(name::URL_FULL), &[b"http://", authority, path], out),
             Some(query) => {
@@ -330,14 +332,6 @@ fn reason_of(attempt: &Attempt) -> &'static str {
     match attempt.ended() {
         Ended::Status { .. } => "status",
         Ended::Failed(failure) => failure.name(),
-    }
-}
-
-/// What a failed request is counted under: the last failure if there was no answer of a backend, else the status.
-fn error_type(passage: &Passage<'_>, status: u16) -> String {
-    match passage.record.attempts.last().map(Attempt::ended) {
-        Some(Ended::Failed(failure)) => failure.name().into(),
-        Some(Ended::Status { .. }) | None => status.to_string(),
     }
 }
 

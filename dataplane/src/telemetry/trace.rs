@@ -67,8 +67,8 @@ const TEXT_BYTES: usize = 55;
 const TRACE_AT: usize = 3;
 const SPAN_AT: usize = 36;
 const FLAGS_AT: usize = 53;
-/// Positions of traces: 56 bits, those that level 2 of Trace Context promises to be random.
-const POSITION_BITS: u32 = 56;
+/// Positions of traces: 63 bits, as the SDKs of OpenTelemetry take them.
+const POSITION_BITS: u32 = 63;
 
 impl TraceId {
     /// Both halves, the high one first.
@@ -96,9 +96,10 @@ impl TraceId {
         text
     }
 
-    /// Every service that samples by share must come to the same decision about a trace: by its random bits.
+    /// Services that sample by share should come to the same decision about a trace: as the SDKs do, this one keeps those
+    /// whose lower half is small, without its last bit.
     fn position(self) -> u64 {
-        self.halves()[1] & ((1 << POSITION_BITS) - 1)
+        self.halves()[1] >> 1
     }
 }
 

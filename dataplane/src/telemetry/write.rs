@@ -31,7 +31,9 @@ pub fn run(settings: &AccessLog, metrics: &Metrics, errands: &flume::Receiver<Er
     };
     let mut works = true;
     while let Ok(Errand::Parcel(Parcel { bytes, items })) = errands.recv() {
-        match sink.write(&bytes) {
+        // What failed may have left half a line.
+        let ended = if works { Ok(()) } else { sink.write(b"\n") };
+        match ended.and_then(|()| sink.write(&bytes)) {
             Ok(()) => {
                 metrics.lines_written.add(items);
                 works = true;

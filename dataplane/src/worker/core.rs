@@ -27,6 +27,8 @@ pub struct Core {
     index: usize,
     metrics: Arc<Metrics>,
     plan: RefCell<Option<Rc<CorePlan>>>,
+    /// Plans there have been.
+    plans: Cell<u64>,
     draining: Cell<bool>,
     clients: RefCell<HashMap<u64, Client>>,
     next_client: Cell<u64>,
@@ -35,7 +37,11 @@ pub struct Core {
 /// A plan as one core holds it. Requests clone the `Rc` around this, so that cores do not fight over the counter of
 /// the `Arc` inside.
 #[derive(Debug)]
-pub struct CorePlan(Arc<Plan>);
+pub struct CorePlan {
+    plan: Arc<Plan>,
+    /// Counts the plans of this core.
+    pub number: u64,
+}
 
 /// A client connection as draining sees it.
 #[derive(Debug)]
@@ -62,6 +68,7 @@ impl Core {
             observer,
             metrics,
             plan: RefCell::default(),
+            plans: Cell::new(0),
             draining: Cell::new(false),
             clients: RefCell::default(),
             next_client: Cell::new(0),
@@ -92,7 +99,9 @@ impl Core {
     pub fn set_plan(&self, plan: Arc<Plan>) {
         let generation = plan.generation;
         self.pool.retain(&plan.endpoints().collect::<HashSet<_>>());
-        let old = self.plan.replace(Some(Rc::new(CorePlan(plan))));
+        let number = self.plans.get() + 1;
+        self.plans.set(number);
+        let old = self.plan.replace(Some(Rc::new(CorePlan { plan, number })));
         self.metrics().generation.set(generation.0);
         // Last: to free thousands of routes takes a while, and the generation is already in force.
         drop(old);
@@ -135,7 +144,7 @@ impl Deref for CorePlan {
     type Target = Plan;
 
     fn deref(&self) -> &Plan {
-        &self.0
+        &self.plan
     }
 }
 

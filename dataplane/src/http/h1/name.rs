@@ -89,7 +89,7 @@ impl Known {
     /// Whether a trailer section may hold the field: not if it frames, routes or belongs to the hop (RFC 9110
     /// section 6.5.1), nor if this proxy vouches for it in heads.
     pub(super) fn is_trailer(self) -> bool {
-        matches!(self, Self::Other | Self::Date | Self::TraceParent | Self::TraceState | Self::Via)
+        matches!(self, Self::Other | Self::Date | Self::Via)
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::h1::Known;
 use super::super::h1::fields::{Fields, list};
 
 /// Never stripped on a sender's word: who asks, for what, within which transaction. In addition to all of [`Known`].
-const PROTECTED: [&str; 22] = [
+const PROTECTED: [&str; 20] = [
     "authorization",
     "baggage",
     "cache-control",
@@ -27,8 +27,6 @@ const PROTECTED: [&str; 22] = [
     "proxy-authorization",
     "range",
     "set-cookie",
-    "traceparent",
-    "tracestate",
     "x-request-id",
 ];
 /// Families that are protected whole.

@@ -8,14 +8,15 @@ use rebound_api::config::route::{HeaderEdits, Rule};
 use super::*;
 use crate::clock;
 use crate::http::h1::request::{RequestHead, RequestParser};
+use crate::retry::attempts::{Pause, Source};
 use crate::retry::decide::Reason;
 use crate::retry::outcome::Failure;
 use crate::telemetry::address::AddressText;
 use crate::telemetry::passage::Place;
 use crate::telemetry::phrases::PlaceId;
-use crate::telemetry::record::{Pause, Record, Source};
+use crate::telemetry::record::Record;
 
-const ID: PlaceId = PlaceId { generation: rebound_api::name::Generation(1), route: 0, rule: 0, cluster: 0 };
+const ID: PlaceId = PlaceId { plan: 1, route: 0, rule: 0, cluster: 0 };
 const ROUTE: Rule = Rule {
     matches: vec![],
     request_headers: HeaderEdits { remove: vec![], set: vec![], add: vec![] },

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::clock;
 use crate::http::h1::method::Method;
+use crate::retry::outcome::Failure;
 use crate::telemetry::metrics::durations::OTHER;
 use crate::telemetry::trace::TraceId;
 
@@ -69,13 +70,20 @@ fn open_metrics_have_exemplars_and_an_end() {
 #[test]
 fn series_stay_few_whatever_clients_and_backends_send() {
     let metrics = Metrics::new(1);
-    for status in 100..600 {
+    let gone = Key::new(&Method::Other("BREW".into()), Outcome::Failed(Failure::ClientGone));
+    metrics.cores[0].client_durations.observe(gone, Duration::from_millis(1), None);
+    for status in 101..600 {
         let key = Key::new(&Method::Other("BREW".into()), Outcome::Status(status));
         metrics.cores[0].client_durations.observe(key, Duration::from_millis(1), None);
     }
     let counted: Vec<_> = metrics.cores[0].client_durations.read().collect();
     assert!(counted.len() < 100, "{}", counted.len());
     assert!(counted.iter().all(|(key, _)| key.method() == OTHER));
+    let page = written(&metrics, Format::Text);
+    let series: Vec<_> =
+        page.lines().filter_map(|line| line.rsplit_once(' ')).map(|(series, _)| series).collect();
+    let unique: std::collections::BTreeSet<_> = series.iter().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(unique.len(), series.iter().filter(|line| !line.starts_with('#')).count(), "{page}");
     let all: u64 = counted.iter().flat_map(|(_, reading)| &reading.counts).sum();
     assert_eq!(all, 500, "some are lost");
 }

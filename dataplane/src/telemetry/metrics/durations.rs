@@ -29,8 +29,8 @@ pub enum Outcome {
     Status(u16),
     /// Without one, for this reason.
     Failed(Failure),
-    /// The table was full.
-    Uncounted,
+    /// In some other way than those that the table had room for; true: it was an error.
+    Other(bool),
 }
 
 /// What is not told apart.
@@ -40,7 +40,8 @@ pub const OTHER: &str = "_OTHER";
 #[derive(Debug)]
 pub struct Durations {
     series: [OnceLock<Series>; SERIES_MAX],
-    overflow: Histogram<14>,
+    /// What the table had no room for: what went well, and errors.
+    others: [Histogram<14>; 2],
 }
 
 #[derive(Debug)]
@@ -51,7 +52,8 @@ struct Series {
 
 impl Default for Durations {
     fn default() -> Self {
-        Self { series: [const { OnceLock::new() }; SERIES_MAX], overflow: Histogram::new(&DURATION_BOUNDS) }
+        let others = [Histogram::new(&DURATION_BOUNDS), Histogram::new(&DURATION_BOUNDS)];
+        Self { series: [const { OnceLock::new() }; SERIES_MAX], others }
     }
 }
 
@@ -67,13 +69,14 @@ impl Durations {
 
     /// Every series that has been counted.
     pub fn read(&self) -> impl Iterator<Item = (Key, Reading)> {
-        let overflow = Key { method: MethodIndex::of(&Method::Other("".into())), result: Outcome::Uncounted };
-        let overflow = (overflow, self.overflow.read());
+        let method = MethodIndex::of(&Method::Other("".into()));
+        let other = move |(histogram, error): (&Histogram<14>, bool)| {
+            (Key { method, result: Outcome::Other(error) }, histogram.read())
+        };
+        let others = self.others.iter().zip([false, true]).map(other);
         let known = self.series.iter().map_while(OnceLock::get);
         let known = known.map(|series| (series.key, series.histogram.read()));
-        known.chain(
-            [overflow].into_iter().filter(|(_, reading)| reading.counts.iter().any(|count| *count > 0)),
-        )
+        known.chain(others.filter(|(_, reading)| reading.counts.iter().any(|count| *count > 0)))
     }
 
     /// A core that finds no series with its key takes the first free place: there is no other writer.
@@ -84,7 +87,19 @@ impl Durations {
                 return &series.histogram;
             }
         }
-        &self.overflow
+        let [well, errors] = &self.others;
+        if key.result.is_error() { errors } else { well }
+    }
+}
+
+impl Outcome {
+    /// Whether a server's answer like this is an error.
+    pub fn is_error(self) -> bool {
+        match self {
+            Self::Status(status) => status >= 500,
+            Self::Failed(failure) => failure != Failure::ClientGone,
+            Self::Other(error) => error,
+        }
     }
 }
 

@@ -13,15 +13,16 @@ use rebound_api::config::route::{Backend, HeaderEdits, Match, PathMatch, Rule};
 use super::*;
 use crate::clock;
 use crate::http::h1::request::{RequestHead, RequestParser};
+use crate::retry::attempts::Source;
 use crate::retry::decide::Reason;
 use crate::telemetry::address::AddressText;
 use crate::telemetry::attribute::TEXT_MAX_BYTES;
 use crate::telemetry::passage::Place;
 use crate::telemetry::phrases::PlaceId;
-use crate::telemetry::record::{Record, Source};
+use crate::telemetry::record::Record;
 use crate::telemetry::trace::{Sampler, TraceParent};
 
-const ID: PlaceId = PlaceId { generation: rebound_api::name::Generation(1), route: 0, rule: 0, cluster: 0 };
+const ID: PlaceId = PlaceId { plan: 1, route: 0, rule: 0, cluster: 0 };
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 fn head(text: &str) -> RequestHead {

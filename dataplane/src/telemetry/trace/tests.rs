@@ -70,6 +70,20 @@ fn a_share_of_new_traces_is_sampled() {
 }
 
 #[test]
+fn a_trace_is_judged_by_the_lower_half_of_its_number_as_the_sdks_do() {
+    let judged = |low: u64| {
+        let parent = TraceParent {
+            trace: TraceId::from_halves([7, low]).unwrap(),
+            span: SpanId::new(1).unwrap(),
+            flags: 0,
+        };
+        Trace::begin(Some(parent), Sampler::new(false, 0.5), || 7).is_sampled()
+    };
+    assert!(judged(u64::MAX / 2) && judged(1));
+    assert!(!judged(u64::MAX / 2 + 3) && !judged(u64::MAX));
+}
+
+#[test]
 fn a_trace_goes_on_under_its_parent_and_begins_where_there_is_none() {
     let parent = parse(PARENT);
     let trace = Trace::begin(parent, Sampler::new(true, 1.0), || 7);

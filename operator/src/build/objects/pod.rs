@@ -25,8 +25,9 @@ const USER: i64 = 65532;
 const TOKEN_SECONDS: i64 = 3607;
 /// The first port that is not the superuser's. A safe sysctl: it is the pod's own.
 const UNPRIVILEGED_PORT_START: &str = "net.ipv4.ip_unprivileged_port_start";
-/// The pause before the drain, the drain itself (25 s), the cores' end (2 s), and the agent's.
-const GRACE_SECONDS: i64 = dataplane::PAUSE_SECONDS + 25 + 2 + 3;
+/// The pause before the drain, the drain itself (25 s), the cores' end (2 s), that of the last spans and log lines (2 s), and
+/// the agent's.
+const GRACE_SECONDS: i64 = dataplane::PAUSE_SECONDS + 25 + 2 + 2 + 3;
 
 pub(super) fn template(common: &Common<'_>) -> PodTemplateSpec {
     let settings = &common.gateway.settings;

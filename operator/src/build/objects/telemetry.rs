@@ -40,13 +40,13 @@ pub(super) fn environment(common: &Common<'_>) -> Vec<EnvVar> {
     let Some(tracing) = common.gateway.settings.tracing() else { return vec![] };
     let gateway = common.gateway.key.name();
     let mut variables: Vec<_> = OF_THE_POD.iter().map(|(name, field, _)| of_the_pod(name, field)).collect();
-    variables.push(text("OTEL_EXPORTER_OTLP_ENDPOINT", tracing.endpoint.as_deref().unwrap_or_default()));
+    variables.push(literal("OTEL_EXPORTER_OTLP_ENDPOINT", tracing.endpoint.as_deref().unwrap_or_default()));
     variables.extend(tracing.headers_from.as_ref().map(|key| secret("OTEL_EXPORTER_OTLP_HEADERS", key)));
     if let Some(percent) = tracing.sampling_percent {
         variables.push(text("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"));
         variables.push(text("OTEL_TRACES_SAMPLER_ARG", &(f64::from(percent) / 100.0).to_string()));
     }
-    variables.push(text("OTEL_SERVICE_NAME", tracing.service_name.as_deref().unwrap_or(gateway)));
+    variables.push(literal("OTEL_SERVICE_NAME", tracing.service_name.as_deref().unwrap_or(gateway)));
     variables.push(text("OTEL_RESOURCE_ATTRIBUTES", &attributes(tracing)));
     variables
 }
@@ -62,6 +62,11 @@ fn attributes(tracing: &Tracing) -> String {
 
 fn text(name: &str, value: &str) -> EnvVar {
     EnvVar { name: name.into(), value: Some(value.into()), value_from: None }
+}
+
+/// What users write is no reference to another variable, which may hold a secret.
+fn literal(name: &str, value: &str) -> EnvVar {
+    text(name, &value.replace("$(", "$$("))
 }
 
 fn of_the_pod(name: &str, path: &str) -> EnvVar {
