@@ -38,7 +38,8 @@ fn compare(
         let outcome = scene.load(args.requests as usize, CONNECTIONS)?;
         Ok::<_, anyhow::Error>(outcome.percentile(99).as_secs_f64())
     };
-    (p99(none)?, p99(&bad)?);
+    p99(none)?;
+    p99(&bad)?;
     let mut ratios = Vec::new();
     for pair in 0..args.pairs {
         let (bad, none) = if pair % 2 == 0 {

@@ -23,7 +23,8 @@ fn compare(program: &Path, mode: Mode, off: &Scene, args: &Args) -> anyhow::Resu
     let time =
         |scene: &Scene| Ok::<_, anyhow::Error>(scene.processor_time(requests, CONNECTIONS)?.as_secs_f64());
     // The first run fills caches and pools.
-    (time(off)?, time(&on)?);
+    time(off)?;
+    time(&on)?;
     let mut ratios = Vec::new();
     for pair in 0..args.pairs {
         // Neither is always the first.

@@ -82,7 +82,7 @@ fn read_head(stream: &mut BufReader<TcpStream>) -> anyhow::Result<u64> {
         match line.trim_end().split_once(':') {
             None if line == "\r\n" => return Ok(length),
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                length = value.trim().parse()?
+                length = value.trim().parse()?;
             }
             _ => {}
         }
