@@ -48,7 +48,7 @@ spec:
     numRetries: 2
     perTryTimeout: 100ms
     backoffBaseInterval: 0.05
-    retryConstraint: {minRetryRate: {count: 1, interval: 2s}}
+    retryConstraint: {minRetryRate: {count: 1, interval: 10s}}
 ---
 apiVersion: gateway.flomesh.io/v1alpha1
 kind: RetryPolicy

@@ -12,7 +12,7 @@ use hack::scene::{Scene, TRACED};
 use serde_json::{Value, json};
 
 /// Everything that is waited for is on the page by then.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 /// Longer than two polls of the page, in its own time.
 const POLLS_MS: f64 = 2500.0;
 /// A path that is markup with a script, of characters that a request line may hold.
