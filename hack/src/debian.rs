@@ -118,13 +118,7 @@ impl Program {
     fn simulate(&self) -> anyhow::Result<String> {
         let ask =
             || said(Command::new("apt-get").args(["-s", "--no-install-recommends", "install", self.package]));
-        match ask() {
-            Err(_) if nix::unistd::geteuid().is_root() => {
-                said(Command::new("apt-get").args(["-q", "update"]))?;
-                ask()
-            }
-            answer => answer,
-        }
+        ask().or_else(|_| update().and_then(|()| ask()))
     }
 
     fn advice(&self) -> String {
@@ -143,7 +137,10 @@ fn fetch(packages: &[String], folder: &Path) -> anyhow::Result<()> {
     let (fetched, unpacked) = (staged.path().join("packages"), staged.path().join("root"));
     fs::create_dir(&fetched)?;
     fs::create_dir(&unpacked)?;
-    said(Command::new("apt-get").args(["-q", "download"]).args(packages).current_dir(&fetched))?;
+    let download =
+        || said(Command::new("apt-get").args(["-q", "download"]).args(packages).current_dir(&fetched));
+    // Lists of some age name versions that have been withdrawn.
+    download().or_else(|_| update().and_then(|()| download()))?;
     for package in fs::read_dir(&fetched)? {
         said(Command::new("dpkg").arg("-x").arg(package?.path()).arg(&unpacked))?;
     }
@@ -152,6 +149,15 @@ fn fetch(packages: &[String], folder: &Path) -> anyhow::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
         renamed => Ok(renamed?),
     }
+}
+
+/// Asks for the lists of packages, which is for root alone.
+fn update() -> anyhow::Result<()> {
+    ensure!(
+        nix::unistd::geteuid().is_root(),
+        "the lists of packages are missing or old: `apt-get update` as root"
+    );
+    said(Command::new("apt-get").args(["-q", "update"])).map(drop)
 }
 
 /// Runs a command to its end and returns what it said on stdout.
