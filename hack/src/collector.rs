@@ -143,7 +143,7 @@ impl Collector {
     /// # Errors
     /// When they have not come after `limit`, or as [`spans`](Self::spans).
     pub fn await_requests(&self, wanted: usize, limit: Duration) -> anyhow::Result<Vec<Span>> {
-        let servers = |spans: &[Span]| spans.iter().filter(|span| span.kind == "SERVER").count();
+        let servers = |spans: &[Span]| spans.iter().filter(|span| is_whole(span, spans)).count();
         let come = poll(limit, || match self.spans() {
             Ok(spans) if servers(&spans) < wanted => None,
             spans => Some(spans),
@@ -153,6 +153,13 @@ impl Collector {
             None => bail!("not {wanted} requests within {} s:\n{}", limit.as_secs(), self.lines().join("\n")),
         }
     }
+}
+
+/// Whether it is a request whose attempts have all come.
+fn is_whole(request: &Span, spans: &[Span]) -> bool {
+    let attempts = spans.iter().filter(|span| span.parent_id == request.span_id).count();
+    let told = request.attributes.get("rebound.retry.attempts");
+    request.kind == "SERVER" && told.is_some_and(|told| *told == attempts)
 }
 
 /// Whole lines only: the program may be writing.
