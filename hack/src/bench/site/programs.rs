@@ -16,6 +16,13 @@ use crate::cleanup::Process;
 use crate::programs::Programs;
 use crate::tools::Program;
 
+/// What the Deployment of a data plane has in its environment.
+const ALLOCATOR: [(&str, &str); 3] = [
+    ("MIMALLOC_ARENA_EAGER_COMMIT", "0"),
+    ("MIMALLOC_EAGER_COMMIT", "0"),
+    ("MIMALLOC_PURGE_DELAY", "0"),
+];
+
 /// `kubectl proxy`: the API server in clear text, which costs less than the TLS that it saves the measurement.
 pub(super) fn proxy(kubeconfig: &Path) -> anyhow::Result<(Process, SocketAddr)> {
     let mut command = Command::new(Program::Kubectl.build()?);
@@ -30,7 +37,7 @@ pub(super) fn dataplane(
     log: fs::File,
 ) -> anyhow::Result<(Process, SocketAddr)> {
     let mut command = Command::new(&programs.dataplane);
-    command.arg("--snapshot").arg(snapshot).args(["--admin", "127.0.0.1:0"]);
+    command.arg("--snapshot").arg(snapshot).args(["--admin", "127.0.0.1:0"]).envs(ALLOCATOR);
     command.arg("--bind").arg(Ipv4Addr::new(127, fastrand::u8(1..), fastrand::u8(1..), 1).to_string());
     let (process, line) = first_line(command.stderr(log), "admin=")?;
     Ok((process, line.parse()?))
