@@ -3,7 +3,7 @@
 //! One module per verb, named after it (`generate` is the verb `gen`, which is a word of the language), and a few
 //! rooms that several verbs share: `cleanup`, `say`, `programs`, `tools`, `debian`, `browser`, `sources`, `backend`, `http_client`,
 //! `load`, `rig`, `scene`, `operator_rig`, `pod_rig`, `dataplane_rig`, `collector`, `fault_proxy`, `objects`, `statuses`,
-//! `contents`, `conditions`.
+//! `contents`, `conditions`, `canary`.
 //! Development only: nothing here is shipped, and no shipped crate uses it.
 
 pub mod apiserver;
@@ -11,6 +11,7 @@ pub mod backend;
 pub mod bench;
 pub mod browser;
 pub mod bundle;
+pub mod canary;
 pub mod cleanup;
 pub mod collector;
 pub mod conditions;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use axum::http::header::USER_AGENT;
 use kube::client::ClientBuilder;
-use kube::config::InferConfigError;
+use kube::config::{InClusterError, KubeConfigOptions, KubeconfigError};
 use kube::{Client, Config};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tower::timeout::TimeoutLayer;
@@ -24,8 +24,15 @@ const AGENT: &str = concat!("rebound-operator/", env!("CARGO_PKG_VERSION"));
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("there is neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a service account")]
-    Infer(#[source] InferConfigError),
+    #[error("there is neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a service account ({account})")]
+    Missing {
+        account: InClusterError,
+        #[source]
+        kubeconfig: KubeconfigError,
+    },
+    /// Without the lines around the mistake: tokens and keys stand there.
+    #[error("the kubeconfig does not parse: {0}")]
+    Parse(String),
     #[error("the kubeconfig or service account is not usable")]
     Config(#[source] kube::Error),
 }
@@ -36,7 +43,7 @@ pub enum Error {
 /// When no cluster is configured, or not so that it can be used.
 pub async fn connect(silence: Duration) -> Result<Client, Error> {
     install_crypto();
-    with(Config::infer().await.map_err(Error::Infer)?, silence)
+    with(infer().await?, silence)
 }
 
 /// A client for the cluster that `config` is about. Every request is bounded by the limits above, and by `silence`:
@@ -54,6 +61,18 @@ pub fn with(mut config: Config, silence: Duration) -> Result<Client, Error> {
     config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
     let builder = ClientBuilder::try_from(config).map_err(Error::Config)?;
     Ok(builder.with_layer(&TimeoutLayer::new(ANSWER_MAX)).build())
+}
+
+/// The kubeconfig, or else the service account. Kube's own way to choose logs a kubeconfig that does not parse.
+async fn infer() -> Result<Config, Error> {
+    let kubeconfig = match Config::from_kubeconfig(&KubeConfigOptions::default()).await {
+        Ok(config) => return Ok(config),
+        Err(error) => error,
+    };
+    Config::incluster().map_err(|account| match kubeconfig {
+        KubeconfigError::Parse(error) => Error::Parse(error.without_snippet().to_string()),
+        kubeconfig => Error::Missing { account, kubeconfig },
+    })
 }
 
 /// One provider for all TLS of the process; the second call finds the first one's.

@@ -34,18 +34,18 @@ pub enum WebhookError {
         #[source]
         source: io::Error,
     },
-    /// A text is not PEM, or holds no certificate or no key.
-    #[error("a certificate or key is not readable")]
-    Pem(#[source] tokio_rustls::rustls::pki_types::pem::Error),
+    /// A text is not PEM, or holds no certificate or no key. Without a source: that would show the text, and so the key.
+    #[error("a certificate or key is not PEM")]
+    Pem,
     /// TLS cannot be served with a certificate or key.
     #[error("a certificate and its key are not usable")]
     Tls(#[source] tokio_rustls::rustls::Error),
     /// A certificate cannot be made.
     #[error("cannot make a certificate")]
     Make(#[source] rcgen::Error),
-    /// The Secret holds something that this version did not write.
-    #[error("Secret `{}` holds no certificates of ours", self_managed::SECRET)]
-    Keyring(#[source] serde_json::Error),
+    /// The Secret holds something that this version did not write. Only where: the source would show what, perhaps a key.
+    #[error("Secret `{}` holds no certificates of ours (column {})", self_managed::SECRET, .0.column())]
+    Keyring(serde_json::Error),
     /// No address that an API server could call.
     #[error("`{0}` is not of the form https://HOST:PORT")]
     Url(String),

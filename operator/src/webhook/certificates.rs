@@ -28,8 +28,10 @@ impl Certificates {
     /// When they cannot be read or do not belong together; what was shown before stays.
     pub fn replace(&self, certificate: &[u8], key: &[u8]) -> Result<(), WebhookError> {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(WebhookError::Pem)?;
-        let pair = CertifiedKey::from_der(chain.map_err(WebhookError::Pem)?, key, &ring::default_provider());
+        let (Ok(chain), Ok(key)) = (chain, PrivateKeyDer::from_pem_slice(key)) else {
+            return Err(WebhookError::Pem);
+        };
+        let pair = CertifiedKey::from_der(chain, key, &ring::default_provider());
         self.0.store(Some(Arc::new(pair.map_err(WebhookError::Tls)?)));
         Ok(())
     }
@@ -47,5 +49,21 @@ impl ResolvesServerCert for Certificates {
     /// One certificate for every name: the webhook has one.
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.0.load_full()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_not_told() {
+        let pair = rcgen::generate_simple_self_signed(["webhook.test".to_owned()]).unwrap();
+        let line = pair.signing_key.serialize_pem().replace('\n', "");
+        let error = Certificates::default().replace(pair.cert.pem().as_bytes(), line.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "a certificate or key is not PEM");
+        assert!(error.source().is_none(), "a source would show the line");
     }
 }

@@ -211,5 +211,7 @@ mod tests {
     fn a_key_is_not_printed() {
         let keyring = keyring();
         assert!(!format!("{keyring:?}").contains("PRIVATE"));
+        let error = Keyring::read(&serde_json::to_vec(&keyring.serving.key).unwrap()).unwrap_err();
+        assert!(!crate::telemetry::chain(&error).contains("PRIVATE"), "{error}");
     }
 }
