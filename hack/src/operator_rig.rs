@@ -1,7 +1,7 @@
 //! The operator against an API server as it runs in a cluster: a process of its own, under its own ServiceAccount, with
 //! exactly the rights that installing it gives.
 //!
-//! Absent: data planes, which `pod_rig` starts from what the operator makes; and the webhook, whose tests are its own.
+//! Absent: data planes, which `pod_rig` starts from what the operator makes. The webhook is off unless a test asks for it.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -71,13 +71,25 @@ impl Operator {
     /// # Errors
     /// When it cannot be started.
     pub fn spawn(kubeconfig: &Path) -> anyhow::Result<Self> {
+        Self::spawn_with(kubeconfig, &["--webhook-certs", "off"], &[])
+    }
+
+    /// The same with a webhook, as these flags say, and with variables in its environment.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn_with(
+        kubeconfig: &Path,
+        webhook: &[&str],
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let programs = Programs::for_tests()?;
         let folder = Folder::new()?;
         let log = File::create(folder.path().join("log"))?;
         let mut command = Command::new(&programs.operator);
         command.args(["controller", "--namespace", NAMESPACE, "--admin", "127.0.0.1:0"]);
-        command.args(["--webhook-certs", "off"]);
-        command.env("KUBECONFIG", kubeconfig).env_remove("RUST_LOG");
+        command.args(webhook);
+        command.env("KUBECONFIG", kubeconfig).env_remove("RUST_LOG").envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let process = Process::start(&mut command)?;
         Ok(Self { process, folder })
