@@ -84,8 +84,11 @@ impl Walk {
         let class =
             build::class::gateway_class(&seen.world.around, &self.install.class, self.install.owner.as_ref());
         self.sink.keep(class, seen.live).await;
+        let foreign = build::class::foreign(&seen.world.around, &self.install.class);
+        self.board.warn_of_class(&self.install.class, foreign.as_deref(), seen.live);
         let decided = || validate::decide(seen.world, &mut self.judged);
-        let (accepted, verdicts) = timed(metrics, Stage::Validate, decided);
+        let (accepted, mut verdicts) = timed(metrics, Stage::Validate, decided);
+        verdicts.notes.extend(foreign);
         let translated = || translate::snapshots(seen.world, &accepted, &mut self.translated);
         let snapshots = timed(metrics, Stage::Translate, translated);
         let current = self.sink.current();

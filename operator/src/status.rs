@@ -2,6 +2,7 @@
 
 pub mod conditions;
 pub mod document;
+mod event;
 pub mod file;
 mod merge;
 pub mod patch;
@@ -38,6 +39,13 @@ impl Board {
     pub fn want_also(&mut self, statuses: Vec<Arc<document::ObjectStatus>>) {
         if let Self::Cluster(cluster) = self {
             cluster.want_also(statuses);
+        }
+    }
+
+    /// Tells, once, whoever owns the class of our name that it is in the way. A file has nobody to tell.
+    pub fn warn_of_class(&mut self, name: &str, note: Option<&str>, live: &Live) {
+        if let Self::Cluster(cluster) = self {
+            cluster.warn_of_class(name, note, live);
         }
     }
 

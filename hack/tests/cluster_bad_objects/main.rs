@@ -174,6 +174,18 @@ fn a_class_of_our_name_that_is_somebody_elses_is_left_alone() {
     site.apply(&[mine]);
     site.await_said("gateway/mine", &["Accepted=True/Accepted"]);
     assert_eq!(cluster.kubectl(&["get", "gatewayclass", "fsm", "-o", "json"]).unwrap(), before);
+    let told = || {
+        let events = cluster.kubectl(&["get", "events.events.k8s.io", "-n", "default", "-o", "json"]).ok()?;
+        let events: Value = serde_json::from_str(&events).ok()?;
+        let is_about = |it: &&Value| it["regarding"]["kind"] == "GatewayClass" && it["type"] == "Warning";
+        let about: Vec<_> = events["items"].as_array()?.iter().filter(is_about).cloned().collect();
+        (!about.is_empty()).then_some(about)
+    };
+    let told = poll(SOON, told).unwrap_or_else(|| panic!("{}", site.operator.log_end()));
+    assert_eq!((told.len(), &told[0]["regarding"]["name"]), (1, &json!("fsm")), "{told:?}");
+    assert_eq!(told[0]["reason"], "OtherController");
+    assert!(told[0]["series"].is_null(), "told once: {told:?}");
+    assert_eq!(site.operator.log().matches("belongs to example.com/theirs").count(), 1);
     let made: BTreeSet<_> = contents(&site.namespace).unwrap().into_keys().collect();
     assert!(made.contains("Deployment/mine-ours") && !made.contains("Deployment/web-fsm"), "{made:?}");
 }

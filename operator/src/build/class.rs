@@ -7,11 +7,18 @@ use serde_json::{Value, json};
 use super::labels;
 use crate::observe::world::Surroundings;
 
+/// What there is to say when another controller's class has the name.
+pub fn foreign(around: &Surroundings, name: &str) -> Option<String> {
+    let has_name = |class: &&GatewayClass| class.metadata.name.as_deref() == Some(name);
+    let controller = &around.classes.iter().find(has_name)?.spec.controller_name;
+    let (ours, says) = (&around.controller, "it is left alone, and so are its Gateways");
+    (controller != ours)
+        .then(|| format!("GatewayClass {name} belongs to {controller}, not to {ours}: {says}"))
+}
+
 /// The class as it is to be; none: another controller's class has the name, and that is to be left alone.
 pub fn gateway_class(around: &Surroundings, name: &str, owner: Option<&OwnerReference>) -> Option<Value> {
-    let has_name = |class: &&GatewayClass| class.metadata.name.as_deref() == Some(name);
-    let found = around.classes.iter().find(has_name);
-    if found.is_some_and(|class| class.spec.controller_name != around.controller) {
+    if foreign(around, name).is_some() {
         return None;
     }
     let (managed_by, operator) = labels::MANAGED_BY;
@@ -46,5 +53,8 @@ mod tests {
         assert!(gateway_class(&around("example.com/other"), "fsm", None).is_none());
         assert!(gateway_class(&around("gateway.flomesh.io/rebound"), "fsm", None).is_some());
         assert!(gateway_class(&around("example.com/other"), "other", None).is_some());
+        assert!(
+            foreign(&around("example.com/other"), "fsm").unwrap().contains("belongs to example.com/other")
+        );
     }
 }

@@ -8,17 +8,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
-use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::runtime::events::{Recorder, Reporter};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use super::document::ObjectStatus;
-use super::merge;
+use super::{event, merge};
 use crate::lease::Leadership;
 use crate::live::kind::Kind;
 use crate::live::watch::OPERATOR;
@@ -32,8 +31,6 @@ const WRITES_AT_ONCE: usize = 16;
 const WRITES_MAX: usize = 256;
 /// The least time between two writes of one object: a Gateway counts its routes, and they may come by the thousand.
 const SPACING: Duration = Duration::from_millis(200);
-/// The most characters of an event's note (Kubernetes API).
-const NOTE_MAX: usize = 1024;
 /// The kinds whose status several controllers share.
 const SHARED: [Kind; 2] = [Kind::HttpRoute, Kind::RetryPolicy];
 
@@ -49,6 +46,8 @@ pub struct Statuses {
     settled: HashMap<Id, [Option<String>; 2]>,
     /// When an object was written last.
     times: HashMap<Id, Instant>,
+    /// The class of our name that belongs to another controller, by its identity, once that is told.
+    warned: Option<String>,
     /// What is being written, while everything else goes on.
     under_way: Option<JoinHandle<Vec<Sent>>>,
 }
@@ -93,9 +92,19 @@ impl Statuses {
     ) -> Self {
         let reporter = Reporter { controller: controller.into(), instance: Some(identity.into()) };
         let recorder = Recorder::new(client.clone(), reporter);
-        let (wanted, open, settled, times, under_way) = <_>::default();
+        let (wanted, open, settled, times, warned, under_way) = <_>::default();
         let writer = Arc::new(Writer { client, leadership, recorder });
-        Self { writer, metrics, controller: controller.into(), wanted, open, settled, times, under_way }
+        Self {
+            writer,
+            metrics,
+            controller: controller.into(),
+            wanted,
+            open,
+            settled,
+            times,
+            warned,
+            under_way,
+        }
     }
 
     /// From now on these are wanted, and of the other objects nothing is said.
@@ -131,6 +140,23 @@ impl Statuses {
                 self.open.insert(id.clone());
                 self.wanted.insert(id, status);
             }
+        }
+    }
+
+    /// Tells, once, that the class of our name is another controller's; none: it is not.
+    pub fn warn_of_class(&mut self, name: &str, note: Option<&str>, live: &Live) {
+        let id = Id { kind: Kind::GatewayClass, namespace: String::new(), name: name.into() };
+        let uid = note.and(live.object(&id)).and_then(|it| it.meta.uid.clone());
+        if uid == self.warned {
+            return;
+        }
+        self.warned.clone_from(&uid);
+        if let (Some(note), Some(uid)) = (note, uid) {
+            let (writer, event) = (self.writer.clone(), event::foreign(note));
+            tokio::spawn(async move {
+                let told = event::tell(&writer.recorder, &event, &id, Some(&uid));
+                writer.leadership.within(told).await
+            });
         }
     }
 
@@ -286,38 +312,14 @@ impl Write {
             api.patch_status(&self.id.name, &parameters, &Patch::Merge(body)).instrument(span).await;
         match written {
             Ok(object) => {
-                self.tell(recorder).await;
+                for condition in &self.turned {
+                    event::tell(recorder, &event::turned(condition), &self.id, self.uid.as_deref()).await;
+                }
                 Ok(object.metadata.resource_version)
             }
             // The object is gone: there is nothing left to speak about.
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
             Err(error) => Err(error),
-        }
-    }
-
-    /// An event is a courtesy: one that cannot be written is not tried again.
-    async fn tell(&self, recorder: &Recorder) {
-        let resource = &self.id.kind.resources()[0];
-        let regarding = ObjectReference {
-            api_version: Some(resource.api_version.clone()),
-            kind: Some(resource.kind.clone()),
-            name: Some(self.id.name.clone()),
-            namespace: Some(self.id.namespace.clone()).filter(|it| !it.is_empty()),
-            uid: self.uid.clone(),
-            ..ObjectReference::default()
-        };
-        for condition in &self.turned {
-            let text = |field: &str| condition[field].as_str().unwrap_or_default();
-            let event = Event {
-                type_: if merge::is_good(condition) { EventType::Normal } else { EventType::Warning },
-                reason: text("reason").into(),
-                note: Some(text("message").chars().take(NOTE_MAX).collect()),
-                action: text("type").into(),
-                secondary: None,
-            };
-            if let Err(error) = recorder.publish(&event, &regarding).await {
-                tracing::debug!(object = %self.id, %error, "an event is lost");
-            }
         }
     }
 }
