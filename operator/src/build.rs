@@ -55,6 +55,8 @@ pub enum Config {
     Pending { message: String },
     /// What the user asks for cannot be given to the data plane; it keeps what it has.
     Refused { message: String },
+    /// The same, because it is too much. What asks for no edit, such as endpoints that go, can change that.
+    TooMuch { message: String },
 }
 
 /// Numbers the snapshots and splits them. `current` is what the data planes have been given before; Gateways that are
@@ -89,14 +91,18 @@ pub fn resources(
 
 impl<State> Desired<State> {
     pub fn is_refused(&self) -> bool {
-        matches!(self.config, Config::Refused { .. })
+        matches!(self.config, Config::Refused { .. } | Config::TooMuch { .. })
+    }
+
+    pub fn is_too_much(&self) -> bool {
+        matches!(self.config, Config::TooMuch { .. })
     }
 
     /// That of the configuration, unless it could not be given.
     pub fn generation(&self) -> Option<Generation> {
         match &self.config {
             Config::Unchanged(set) | Config::Changed(set) => Some(set.snapshot().generation),
-            Config::Pending { .. } | Config::Refused { .. } => None,
+            Config::Pending { .. } | Config::Refused { .. } | Config::TooMuch { .. } => None,
         }
     }
 }
@@ -119,6 +125,6 @@ fn config(current: Option<&Arc<Set>>, mut snapshot: Snapshot, base: &str) -> Con
     snapshot.generation = Generation(generation.0.saturating_add(1));
     match shards::split(snapshot, base, current.map(|it| &**it)) {
         Ok(set) => Config::Changed(Arc::new(set)),
-        Err(error) => Config::Refused { message: error.to_string() },
+        Err(error) => Config::TooMuch { message: error.to_string() },
     }
 }

@@ -114,7 +114,11 @@ impl Walk {
         let changed = timed_async(&self.metrics, Stage::Apply, amended).await;
         let is_refused =
             |key: &ObjectKey| self.applied.iter().any(|it| it.gateway == *key && it.is_refused());
+        let is_still_refused = |key: &ObjectKey| changed.contains(&(key.clone(), false));
+        // What a Gateway has may have stayed as it is, and what it lacks may have become little enough.
+        let mut too_much = self.applied.iter().filter(|it| it.is_too_much());
         changed.iter().any(|(key, is_given)| *is_given == is_refused(key))
+            || too_much.any(|it| !is_still_refused(&it.gateway))
     }
 
     /// Only what is seen of data planes has changed.
@@ -136,7 +140,7 @@ fn outcome<'a>(
 
 fn lines(findings: &[Finding], notes: &[String], applied: &[Desired<Applied>]) -> Vec<String> {
     let kept = applied.iter().filter_map(|it| match &it.config {
-        Config::Refused { message } | Config::Pending { message } => {
+        Config::Refused { message } | Config::TooMuch { message } | Config::Pending { message } => {
             Some(format!("Gateway {} keeps what it has: {message}", it.gateway))
         }
         Config::Unchanged(_) | Config::Changed { .. } => None,

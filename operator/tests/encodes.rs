@@ -58,7 +58,7 @@ proptest! {
         let (accepted, _) = validate::decide(&world, &mut <_>::default());
         let snapshots = translate::snapshots(&world, &accepted, &mut <_>::default());
         for desired in build::resources(&accepted, snapshots, &BTreeMap::new(), &Install::default()) {
-            if let Config::Refused { message } = desired.config {
+            if let Config::TooMuch { message } = desired.config {
                 panic!("{message}\n{}", json!({ "listeners": listeners, "routes": routes }));
             }
         }

@@ -5,12 +5,13 @@ mod crowd;
 mod mutants;
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hack::apiserver::{Cluster, Environment, TestNamespace};
 use hack::contents::{contents, generation};
-use hack::objects::{BASE, backend, gateway, object, policy, route, service, target};
+use hack::objects::{BASE, backend, gateway, object, policy, route, service, slice, target};
 use hack::operator_rig::{self, Operator};
 use hack::rig::poll;
 use hack::statuses::{self, Subject};
@@ -144,6 +145,33 @@ fn an_enormous_route_does_not_take_the_others_away() {
     huge["spec"]["rules"] = json!(rules);
     site.apply(&[huge]);
     site.await_said("httproute/huge", &["Accepted=True/Accepted"]);
+    site.works();
+}
+
+/// Nothing but endpoints changes here: nobody edits an object that is decided about.
+#[test]
+fn a_gateway_with_more_endpoints_than_it_can_have_says_so_and_keeps_what_it_has() {
+    // The eleventh is one too many.
+    const SLICES_MAX: usize = 10;
+    const PER_SLICE: usize = 1000;
+    let site = Site::shared();
+    let crowded = |name: &str, number: usize| {
+        let mut crowded = slice("a", Ipv4Addr::UNSPECIFIED);
+        crowded["metadata"]["name"] = json!(name);
+        let address = |it: usize| format!("10.{number}.{}.{}", it / 250, it % 250 + 1);
+        crowded["endpoints"] = (0..PER_SLICE).map(|it| json!({ "addresses": [address(it)] })).collect();
+        crowded
+    };
+    site.apply(&(0..SLICES_MAX).map(|it| crowded(&format!("a-{it}"), it)).collect::<Vec<_>>());
+    site.works();
+    let before = site.generation();
+    site.apply(&[crowded("a-more", SLICES_MAX)]);
+    let gateway = site.await_said("gateway/web", &["Accepted=True/Accepted", "Programmed=False/Invalid"]);
+    let conditions = gateway["status"]["conditions"].to_string();
+    assert!(conditions.contains("more than 10000"), "{conditions}");
+    assert_eq!(site.generation(), before);
+    site.namespace.kubectl(&["delete", "endpointslice", "a-more"]).unwrap();
+    site.await_said("gateway/web", &["Programmed=False/Pending"]);
     site.works();
 }
 

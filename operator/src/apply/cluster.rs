@@ -161,7 +161,7 @@ impl Cluster {
 
     /// Takes over what is wanted of a Gateway. Of one that is refused the last wishes stay.
     fn wish(&mut self, desired: &mut Desired<Prepared>) {
-        if matches!(desired.config, Config::Refused { .. }) {
+        if desired.is_refused() {
             return;
         }
         let wishes = self.gateways.entry(desired.gateway.clone()).or_default();

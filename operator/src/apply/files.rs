@@ -76,7 +76,10 @@ impl Folder {
         let set = match config {
             Config::Changed(set) => set,
             Config::Unchanged(set) if !path.exists() => set,
-            Config::Unchanged(_) | Config::Pending { .. } | Config::Refused { .. } => return Ok(()),
+            Config::Unchanged(_)
+            | Config::Pending { .. }
+            | Config::Refused { .. }
+            | Config::TooMuch { .. } => return Ok(()),
         };
         // By way of what the ConfigMaps of a cluster would hold, as an agent does it.
         let bytes = set.join().map_err(|error| error.to_string())?;

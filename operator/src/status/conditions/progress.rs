@@ -85,7 +85,9 @@ impl Outcome<'_> {
     fn progress(&self, gateway: &ObjectKey, subject: &Subject) -> Progress {
         let config = self.applied.iter().find(|it| it.gateway == *gateway).map(|it| &it.config);
         match config {
-            Some(Config::Refused { message }) => return Progress::Refused(message.clone()),
+            Some(Config::Refused { message } | Config::TooMuch { message }) => {
+                return Progress::Refused(message.clone());
+            }
             Some(Config::Pending { message }) => return Progress::Pending(message.clone()),
             Some(Config::Unchanged(_) | Config::Changed { .. }) | None => {}
         }
