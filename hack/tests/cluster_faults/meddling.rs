@@ -52,6 +52,31 @@ fn what_others_change_or_delete_is_put_right() {
     operator.stop().unwrap();
 }
 
+#[test]
+fn config_maps_that_are_made_immutable_are_made_anew() {
+    let ground = Ground::new();
+    let environment = ground.enter();
+    let site = Site::new(environment.cluster());
+    site.apply_all("a");
+    let operator = Operator::start(&site.rights).unwrap();
+    operator.await_leading().unwrap();
+    let expected = site.await_done(&operator);
+    let names = ["configmap/web-fsm-config", "configmap/web-fsm-config-v1-0", "configmap/web-fsm-report"];
+    for name in names {
+        site.namespace.kubectl(&["patch", name, "--type=merge", "-p", r#"{"immutable":true}"#]).unwrap();
+        let is_anew = || {
+            let frozen = site.namespace.kubectl(&["get", name, "-o", "jsonpath={.immutable}"]).ok()?;
+            (frozen.is_empty() && site.contents() == expected).then_some(())
+        };
+        assert!(poll(SOON, is_anew).is_some(), "{name}\n{}", operator.log_end());
+    }
+    site.lead_to("b");
+    let before = generation(&expected, BASE);
+    let moves = || (generation(&site.contents(), BASE) > before).then_some(());
+    assert!(poll(SOON, moves).is_some(), "{}", operator.log_end());
+    operator.stop().unwrap();
+}
+
 /// While nobody leads, nobody sees it happen.
 #[test]
 fn what_was_changed_while_no_operator_ran_is_put_right_and_generations_grow() {

@@ -127,7 +127,11 @@ impl Writer {
         let found = live.object(id);
         let before = found.and_then(|it| it.meta.resource_version.clone());
         self.ensure_ours(wish, found).await?;
-        let is_as_wished = found.is_some_and(|found| holds(found, object));
+        let frozen = found.filter(|found| is_immutable(found));
+        if let Some(frozen) = frozen {
+            self.remove(id, frozen).await?;
+        }
+        let is_as_wished = frozen.is_none() && found.is_some_and(|found| holds(found, object));
         let mut after = before.clone();
         if !is_as_wished {
             let (parameters, patch) = (PatchParams::apply(OPERATOR).force(), Patch::Apply(object));
@@ -158,6 +162,10 @@ impl Writer {
     /// Takes away exactly the object that was seen.
     pub(super) async fn delete(&mut self, id: &Id, found: &Object) -> Result<(), ApplyError> {
         self.forget(id);
+        self.remove(id, found).await
+    }
+
+    async fn remove(&self, id: &Id, found: &Object) -> Result<(), ApplyError> {
         let preconditions = Preconditions { uid: found.meta.uid.clone(), resource_version: None };
         let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
         let api = api(&self.client, id);
@@ -209,6 +217,12 @@ fn api(client: &Client, id: &Id) -> Api<DynamicObject> {
     } else {
         Api::all_with(client.clone(), resource)
     }
+}
+
+/// Whether nobody can change it any more, not even back: a ConfigMap that somebody has marked so. An agent could not
+/// report in it either.
+fn is_immutable(found: &Object) -> bool {
+    found.body["immutable"] == true
 }
 
 /// Whether the object has everything that is wanted of it. More than that is none of our business: the API server's
