@@ -86,6 +86,13 @@ impl Sink {
         }
     }
 
+    /// Takes away the reports of pods that are gone. Nobody reports in files mode.
+    pub async fn sweep(&self, gone: impl Iterator<Item = (&ObjectKey, Vec<String>)>, live: &Live) {
+        if let Self::Cluster(cluster) = self {
+            cluster.sweep(gone, live).await;
+        }
+    }
+
     /// Forgets what was written to objects that are gone.
     pub fn forget_gone(&mut self, touched: &BTreeSet<Id>, live: &Live) {
         if let Self::Cluster(cluster) = self {

@@ -6,5 +6,6 @@ mod away;
 mod killed;
 mod meddling;
 mod network;
+mod reports;
 mod site;
 mod traffic;

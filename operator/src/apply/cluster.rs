@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::ApplyError;
 use crate::build::config_map;
+use crate::build::names;
 use crate::build::{Applied, Config, Desired, Prepared};
 use crate::lease::Leadership;
 use crate::live::kind::Kind;
@@ -22,6 +23,10 @@ use crate::live::{Id, Live, Object};
 use crate::shards::{self, Set, Shard};
 use crate::telemetry::metrics::Metrics;
 use write::{Wish, Writer};
+
+/// So many reports of pods that are gone are left alone. Not every pod that is not known yet is gone, and one whose
+/// report is taken away by mistake serves a while before it says so again.
+const GONE_MAX: usize = 32;
 
 /// What is wanted of the API server, and what it was given.
 #[derive(Debug)]
@@ -139,6 +144,18 @@ impl Cluster {
             }
         }
         changed
+    }
+
+    /// Takes away the reports of pods that are gone. An agent takes its own back, unless it is killed.
+    pub(super) async fn sweep(&self, gone: impl Iterator<Item = (&ObjectKey, Vec<String>)>, live: &Live) {
+        for (gateway, pods) in gone.filter(|(_, pods)| pods.len() > GONE_MAX) {
+            let mut maps = live.of_kind(Kind::ConfigMap).filter(|(id, _)| names::is_report(&id.name));
+            let report = maps.find(|(_, object)| object.gateway().as_ref() == Some(gateway));
+            let Some((id, _)) = report else { continue };
+            if let Err(error) = self.writer.clear(id, &pods).await {
+                tracing::warn!(object = %id, %error, "reports of pods that are gone stay");
+            }
+        }
     }
 
     pub(super) fn forget_gone(&mut self, touched: &BTreeSet<Id>, live: &Live) {

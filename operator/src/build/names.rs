@@ -10,6 +10,9 @@ const HASH_CHARS: usize = 10;
 /// In front of a name that would begin with a digit: the name of a Service must not (RFC 1035).
 const PREFIX: &str = "gw-";
 
+/// How the name of the ConfigMap ends that takes the reports of the agents.
+const REPORT: &str = "-report";
+
 /// The names of the objects of one Gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
@@ -49,8 +52,13 @@ impl Names {
 
     /// The ConfigMap that takes the reports of the agents.
     pub fn report(&self) -> String {
-        format!("{}-report", self.base)
+        format!("{}{REPORT}", self.base)
     }
+}
+
+/// Whether agents report in a ConfigMap of this name.
+pub fn is_report(name: &str) -> bool {
+    name.ends_with(REPORT)
 }
 
 /// A name as the value of a label, which is shorter than a name may be.

@@ -8,6 +8,7 @@ use crate::live::watch::Seen;
 use crate::observe::cluster::Stir;
 use crate::telemetry::metrics::Stage;
 use crate::telemetry::spans::timed;
+use crate::validate;
 
 /// What a round has left undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,6 +52,9 @@ impl Walk {
     pub async fn follow(&mut self, stir: &Stir, is_due: bool) -> Left {
         if stir.fleets || stir.world {
             self.source.look_at_fleets();
+            let seen = self.source.observe(validate::object::admit);
+            let gone = seen.world.fleets.iter().map(|(gateway, fleet)| (gateway, fleet.gone()));
+            self.sink.sweep(gone, seen.live).await;
         }
         self.sink.forget_gone(&stir.touched, self.source.live());
         if stir.world || (is_due && self.sink.is_behind()) {

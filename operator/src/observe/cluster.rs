@@ -17,7 +17,7 @@ use super::Observation;
 use super::files::assemble;
 use super::files::manifest;
 use super::world::World;
-use crate::build::labels;
+use crate::build::{labels, names};
 use crate::live::kind::Kind;
 use crate::live::watch::Seen;
 use crate::live::{Change, Id, Live};
@@ -89,7 +89,7 @@ impl Cluster {
 
     fn take(&mut self, change: Change, stir: &mut Stir) {
         match change.id.kind {
-            Kind::ConfigMap => stir.fleets |= fleet::is_report(&change.id),
+            Kind::ConfigMap => stir.fleets |= names::is_report(&change.id.name),
             kind if kind.is_only_ours() => {}
             Kind::EndpointSlice => self.take_slice(&change, stir),
             Kind::Service => {

@@ -72,7 +72,9 @@ pub struct Observed<T> {
 pub struct Fleet {
     /// Where clients reach it: addresses of the traffic Service, IP or host name.
     pub addresses: Vec<String>,
-    /// The pods that take traffic.
+    /// The pods that there are.
+    pub pods: BTreeSet<String>,
+    /// Those that take traffic.
     pub ready: BTreeSet<String>,
     /// What the agents have reported, by pod.
     pub reports: BTreeMap<String, Report>,
@@ -131,6 +133,13 @@ impl World {
         }
         self.routes.sort_by(|a, b| a.by_age(b));
         self.policies.sort_by(Observed::by_age);
+    }
+}
+
+impl Fleet {
+    /// Pods that have reported and are gone, or are not known yet: an agent reports as soon as it runs.
+    pub fn gone(&self) -> Vec<String> {
+        self.reports.keys().filter(|pod| !self.pods.contains(*pod)).cloned().collect()
     }
 }
 

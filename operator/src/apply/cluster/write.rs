@@ -179,6 +179,17 @@ impl Writer {
         }
     }
 
+    /// Takes keys out of a ConfigMap, whoever has written them.
+    pub(super) async fn clear(&self, id: &Id, keys: &[String]) -> Result<(), ApplyError> {
+        let nothing: BTreeMap<_, _> = keys.iter().map(|key| (key, Value::Null)).collect();
+        let patch = Patch::Merge(json!({ "data": nothing }));
+        let (parameters, api) = (PatchParams::default(), api(&self.client, id));
+        let write = api.patch(&id.name, &parameters, &patch).instrument(span(id));
+        let written = self.leadership.within(write).await.ok_or(ApplyError::NotLeading)?;
+        self.metrics.write(id.kind.as_str(), Verb::Patch, (&written).into());
+        Ok(written.map(drop)?)
+    }
+
     /// Another replica has been writing.
     pub(super) fn forget_all(&mut self) {
         self.memory.clear();

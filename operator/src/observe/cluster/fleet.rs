@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use rebound_api::name::ObjectKey;
 use serde_json::Value;
 
+use crate::build::names;
 use crate::live::kind::Kind;
 use crate::live::{Id, Live, Object};
 use crate::observe::world::{Fleet, Report, World};
-
-/// How the name of the ConfigMap ends that takes the reports of agents.
-const REPORT: &str = "-report";
 
 /// One for each Gateway of ours, also while nothing is to be seen.
 pub(super) fn fleets(world: &World, live: &Live) -> BTreeMap<ObjectKey, Fleet> {
@@ -22,19 +20,16 @@ pub(super) fn fleets(world: &World, live: &Live) -> BTreeMap<ObjectKey, Fleet> {
     for (id, object) in live.of_kind(Kind::Service).filter(|(_, object)| object.is_ours()) {
         let (Some(fleet), Some(service)) = (of(&mut fleets, object), key(id)) else { continue };
         fleet.addresses = world.around.services.get(&service).map(addresses).unwrap_or_default();
-        fleet.ready = ready(world.slices.get(&service).map(Vec::as_slice).unwrap_or_default());
+        let slices = world.slices.get(&service).map(Vec::as_slice).unwrap_or_default();
+        fleet.pods = pods(slices, |_| true);
+        fleet.ready = pods(slices, |it| it.conditions.as_ref().and_then(|it| it.ready).unwrap_or(true));
     }
-    for (_, object) in live.of_kind(Kind::ConfigMap).filter(|(id, _)| is_report(id)) {
+    for (_, object) in live.of_kind(Kind::ConfigMap).filter(|(id, _)| names::is_report(&id.name)) {
         if let Some(fleet) = of(&mut fleets, object) {
             fleet.reports = reports(&object.body["data"]);
         }
     }
     fleets
-}
-
-/// Whether agents report in it.
-pub(super) fn is_report(id: &Id) -> bool {
-    id.name.ends_with(REPORT)
 }
 
 fn of<'f>(fleets: &'f mut BTreeMap<ObjectKey, Fleet>, object: &Object) -> Option<&'f mut Fleet> {
@@ -58,11 +53,11 @@ fn addresses(service: &Service) -> Vec<String> {
     spec.cluster_ips.unwrap_or_default().into_iter().filter(|ip| ip != "None").collect()
 }
 
-/// The pods that take traffic.
-fn ready(slices: &[EndpointSlice]) -> BTreeSet<String> {
-    let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
-    let ready = endpoints.filter(|it| it.conditions.as_ref().and_then(|it| it.ready).unwrap_or(true));
-    let pods = ready.filter_map(|it| it.target_ref.as_ref()).filter(|it| it.kind.as_deref() == Some("Pod"));
+/// The pods behind those endpoints.
+fn pods(slices: &[EndpointSlice], which: impl Fn(&Endpoint) -> bool) -> BTreeSet<String> {
+    let endpoints = slices.iter().flat_map(|slice| &slice.endpoints).filter(|it| which(it));
+    let pods =
+        endpoints.filter_map(|it| it.target_ref.as_ref()).filter(|it| it.kind.as_deref() == Some("Pod"));
     pods.filter_map(|pod| pod.name.clone()).collect()
 }
 

@@ -138,6 +138,8 @@ fn served(fleet: &Fleet, needed: Generation) -> Progress {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::observe::world::Report;
 
@@ -148,6 +150,7 @@ mod tests {
         };
         Fleet {
             addresses: Vec::new(),
+            pods: BTreeSet::new(),
             ready: ready.iter().map(|it| (*it).to_owned()).collect(),
             reports: reports.iter().map(report).collect(),
         }
