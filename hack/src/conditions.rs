@@ -96,6 +96,13 @@ pub const ROWS: &[Row] = &[
         GATEWAY,
         Programmed,
         False,
+        Reason::AddressNotAssigned,
+        "wait for the load balancer; where there is none, ask for another `service.type` in a GatewayConfig",
+    ),
+    row(
+        GATEWAY,
+        Programmed,
+        False,
         Reason::Invalid,
         "do what `Accepted` asks for, or make the configuration smaller where the message says that it is too large",
     ),

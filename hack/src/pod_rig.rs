@@ -29,6 +29,8 @@ use crate::rig::poll;
 const READY_MAX: Duration = Duration::from_secs(30);
 /// How many connections a load keeps busy.
 const CONNECTIONS: usize = 4;
+/// The address of every load balancer: nobody ever asks there (RFC 5737).
+const BALANCER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 /// Where the specification mounts the folder of the snapshot.
 const RUN: &str = "/run/rebound";
 
@@ -46,7 +48,7 @@ pub struct Pod {
 
 impl Pod {
     /// Waits for a pod of the Deployment that nothing runs yet, runs it in `network`, where [`ADDRESS`] is its address,
-    /// and reports it ready.
+    /// reports it ready, and gives the Service of the same name an address.
     ///
     /// # Errors
     /// When there is no such pod, or it does not become ready; with the ends of its logs.
@@ -71,6 +73,7 @@ impl Pod {
         }
         pod.await_ready(probe["path"].as_str().unwrap_or_default())?;
         report(namespace, &pod.name, ADDRESS, true)?;
+        expose(namespace, deployment)?;
         Ok(pod)
     }
 
@@ -211,6 +214,17 @@ pub fn report(namespace: &TestNamespace, pod: &str, address: Ipv4Addr, ready: bo
     }});
     let patch = status.to_string();
     let arguments = ["patch", "pod", pod, "--subresource=status", "--type=merge", "-p", &patch];
+    namespace.kubectl(&arguments).map(drop)
+}
+
+/// Gives a Service an address, as a load balancer would.
+///
+/// # Errors
+/// When there is no such Service, or the API server refuses.
+pub fn expose(namespace: &TestNamespace, service: &str) -> anyhow::Result<()> {
+    let ingress = json!({ "ip": BALANCER.to_string() });
+    let patch = json!({ "status": { "loadBalancer": { "ingress": [ingress] } } }).to_string();
+    let arguments = ["patch", "service", service, "--subresource=status", "--type=merge", "-p", &patch];
     namespace.kubectl(&arguments).map(drop)
 }
 

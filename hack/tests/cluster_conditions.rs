@@ -1,7 +1,7 @@
 //! Every row of the reference page of conditions, produced on a real API server.
 //!
 //! The objects are in `data/conditions`, each file for a namespace of its own; its comments say what statuses must say.
-//! `served` stands for a data plane that serves, and `permissive` for an API server that checks nothing.
+//! `served` stands for a data plane that serves, `unexposed` for no load balancer before it, and `permissive` for an API server that checks nothing.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
@@ -23,6 +23,7 @@ struct Case {
     name: String,
     manifests: String,
     is_served: bool,
+    is_exposed: bool,
     is_permissive: bool,
     expected: Vec<Expected>,
 }
@@ -45,6 +46,7 @@ fn cases() -> Vec<Case> {
         Case {
             name: path.file_stem().unwrap().to_str().unwrap().to_owned(),
             is_served: comments.contains(&"served"),
+            is_exposed: !comments.contains(&"unexposed"),
             is_permissive: comments.contains(&"permissive"),
             expected: comments.iter().filter_map(|line| Expected::parse(line)).collect(),
             manifests: manifests.clone(),
@@ -88,8 +90,11 @@ impl Case {
 
 fn produce(cluster: &Cluster, cases: &[Case], operator: &Operator) {
     let applied: Vec<_> = cases.iter().map(|case| (case, case.apply(cluster))).collect();
-    for (_, namespace) in applied.iter().filter(|(case, _)| case.is_served) {
+    for (case, namespace) in applied.iter().filter(|(case, _)| case.is_served) {
         pod_rig::pretend(cluster, namespace, SERVED).unwrap();
+        if case.is_exposed {
+            pod_rig::expose(namespace, SERVED).unwrap();
+        }
     }
     let mut open = Vec::new();
     for (case, namespace) in &applied {

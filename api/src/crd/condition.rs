@@ -107,6 +107,8 @@ pub enum Reason {
     Reconciling,
     /// Gateway, listener: the configuration is on its way, or no data plane is ready.
     Pending,
+    /// Gateway: data planes serve the configuration, and its Service has no address yet that clients could reach.
+    AddressNotAssigned,
 }
 
 impl Condition {

@@ -42,6 +42,7 @@ impl Page {
         let namespace = cluster.namespace("crowd").unwrap();
         namespace.apply_all(&seeds()).unwrap();
         pod_rig::pretend(cluster, &namespace, BASE).unwrap();
+        pod_rig::expose(&namespace, BASE).unwrap();
         let page = Self { namespace, operator, proxy: FaultProxy::start(cluster).unwrap() };
         page.await_said(PAGE[0], "Programmed=True/Programmed");
         page.await_said(PAGE[2], "Programmed=True/Programmed");

@@ -22,6 +22,7 @@ fn reports_of_pods_that_are_gone_do_not_pile_up() {
     operator.await_leading().unwrap();
     site.await_done(&operator);
     pod_rig::pretend(&site.cluster, &site.namespace, BASE).unwrap();
+    pod_rig::expose(&site.namespace, BASE).unwrap();
     site.await_said(&operator, "gateway/web", &["Programmed=True/Programmed"]);
     let name = format!("{BASE}-report");
     let reports = || {

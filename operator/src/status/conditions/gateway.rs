@@ -30,7 +30,7 @@ pub(super) fn class(verdict: &ClassVerdict) -> ObjectStatus {
 
 pub(super) fn gateway(verdict: &GatewayVerdict, outcome: &Outcome<'_>) -> ObjectStatus {
     let progress = outcome.of_gateway(&verdict.key);
-    let conditions = vec![gateway_accepted(verdict), gateway_programmed(verdict, &progress)];
+    let conditions = vec![gateway_accepted(verdict), gateway_programmed(verdict, &progress, outcome)];
     let listeners = verdict.listeners.iter().map(|it| listener(it, verdict.generation, &progress));
     let status = Status::Gateway {
         conditions: observed(conditions, verdict.generation),
@@ -58,8 +58,13 @@ fn gateway_accepted(verdict: &GatewayVerdict) -> Condition {
     Condition::holds(ConditionType::Accepted, Reason::ListenersNotValid, message)
 }
 
-fn gateway_programmed(verdict: &GatewayVerdict, progress: &Progress) -> Condition {
+fn gateway_programmed(verdict: &GatewayVerdict, progress: &Progress, outcome: &Outcome<'_>) -> Condition {
     let serves = verdict.listeners.iter().any(ListenerVerdict::is_usable);
+    let has_address = outcome.fleets.get(&verdict.key).is_none_or(|fleet| !fleet.addresses.is_empty());
+    if let (true, false, Progress::Served(by)) = (serves, has_address, progress) {
+        let message = format!("{by}, but no load balancer has given its Service an address");
+        return Condition::fails(ConditionType::Programmed, Reason::AddressNotAssigned, message);
+    }
     if serves || matches!(progress, Progress::Refused(_)) {
         return progress.clone().condition();
     }
