@@ -40,14 +40,22 @@ pub const MANIFEST_MAX_BYTES: usize = 64 * 1024;
 /// snapshot comes to about 60 of them, and to more only if its parts must be halved to fit.
 pub const SHARDS_MAX: usize = 128;
 
+/// How the name of the ConfigMap of a manifest ends.
+const MANIFEST_SUFFIX: &str = "-config";
+
 /// The ConfigMap of the manifest.
 pub fn manifest_name(base: &str) -> String {
-    format!("{base}-config")
+    format!("{base}{MANIFEST_SUFFIX}")
+}
+
+/// The base of the name of a manifest's ConfigMap; none: it is another's.
+pub fn manifest_base(name: &str) -> Option<&str> {
+    name.strip_suffix(MANIFEST_SUFFIX)
 }
 
 /// The ConfigMap of a shard. The version is in the name: operators of two versions never write the same shard.
 pub fn shard_name(base: &str, index: usize) -> String {
-    format!("{base}-config-v{FORMAT_VERSION}-{index}")
+    format!("{base}{MANIFEST_SUFFIX}-v{FORMAT_VERSION}-{index}")
 }
 
 /// The snapshot file of a whole set, byte for byte what `api::config::codec::encode` writes. `part` finds a shard by

@@ -13,9 +13,6 @@ use serde_json::Value;
 
 use crate::shards::{self, MANIFEST_KEY, Manifest, PART_KEY, Set};
 
-/// How the name of the ConfigMap of a manifest ends.
-const MANIFEST_SUFFIX: &str = "-config";
-
 /// The ConfigMap of a shard. `meta` is what all objects of the Gateway have in common.
 pub fn shard(name: &str, part: &[u8], meta: &ObjectMeta) -> Value {
     object(ConfigMap {
@@ -46,7 +43,7 @@ pub fn current<'a>(
 ) -> BTreeMap<ObjectKey, Arc<Set>> {
     let maps: BTreeMap<_, _> = maps.map(|(namespace, name, body)| ((namespace, name), body)).collect();
     let manifests = maps.iter().filter_map(|((namespace, name), body)| {
-        let base = name.strip_suffix(MANIFEST_SUFFIX)?;
+        let base = shards::manifest_base(name)?;
         Some((*namespace, base, body["data"][MANIFEST_KEY].as_str()?))
     });
     let sets = manifests.filter_map(|(namespace, base, text)| {

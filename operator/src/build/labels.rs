@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::names::{Names, label_value};
+use crate::live::watch;
 use crate::validate::AcceptedGateway;
 
 /// Labels, or annotations.
 pub type Map = BTreeMap<String, String>;
 
 /// Who made an object.
-pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "rebound-operator");
+pub const MANAGED_BY: (&str, &str) = (watch::MANAGED_BY, watch::OPERATOR);
 /// What an object is a part of.
 pub const NAME: (&str, &str) = ("app.kubernetes.io/name", "rebound");
 /// Whose it is: the base of the names of a Gateway's objects.

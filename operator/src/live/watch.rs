@@ -12,11 +12,12 @@ use kube::{Client, ResourceExt};
 use tokio::sync::mpsc;
 
 use super::kind::Kind;
+use crate::rbac;
 
 /// Marks what this operator made.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY`].
-pub const OPERATOR: &str = "rebound-operator";
+pub const OPERATOR: &str = rbac::NAME;
 
 /// What tasks have told and nobody has taken yet; a full queue slows the watches down.
 const QUEUE_MAX: usize = 1024;

@@ -16,6 +16,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
 use serde_json::{Value, json};
 
 use super::{PATH, WebhookError};
+use crate::build::labels;
 use crate::rbac;
 
 /// The name of the object.
@@ -86,8 +87,7 @@ pub(super) fn desired(
 
 /// Labels of what the operator makes for itself.
 pub(super) fn labels() -> BTreeMap<String, String> {
-    let label = |name: &str| (format!("app.kubernetes.io/{name}"), rbac::NAME.to_owned());
-    ["name", "managed-by"].map(label).into()
+    [labels::NAME.0, labels::MANAGED_BY.0].map(|label| (label.to_owned(), rbac::NAME.to_owned())).into()
 }
 
 /// Whom the API servers have been told to trust; nobody, if there is no configuration.
