@@ -67,6 +67,13 @@ pub const VALGRIND: Program = Program {
     size: "20 MB",
 };
 
+/// Why tests cannot have what they run against; fetches what is not there yet.
+#[must_use]
+pub fn missing() -> Option<String> {
+    let error = [BROWSER, PROMETHEUS, PROMTOOL].iter().find_map(|program| program.command().err())?;
+    Some(format!("{error:#}"))
+}
+
 const fn prometheus(path: &'static str, names: &'static [&'static str]) -> Program {
     // What it depends on is for its old web page.
     Program { names, package: "prometheus", path, needs_libraries: false, size: "20 MB" }

@@ -1,6 +1,6 @@
 //! What people look at: the alert rules and the dashboard, as tables, and how Prometheus finds data planes.
 //!
-//! Pure: plain values, which `generate` writes as files and `hack/tests/prometheus.rs` puts to a real Prometheus.
+//! Pure: plain values, which `generate` writes as files and `hack/tests/tools_prometheus.rs` puts to a real Prometheus.
 //! Absent: what an operator's own metrics say, which is in `docs/tasks/operate.md`.
 
 pub mod alerts;

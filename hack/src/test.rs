@@ -2,7 +2,8 @@
 //!
 //! `fast` needs nothing but Rust. It runs every test twice: with io_uring, and with io_uring denied by a seccomp
 //! filter, as it is in most containers. `api-server` runs the files `tests/cluster_*.rs` of every package, once, against
-//! a real API server that it builds and starts. A failed step does not stop the others: one run shows everything.
+//! a real API server that it builds and starts. `tools` runs the files `tests/tools_*.rs`, once, with a browser and
+//! Prometheus, which are fetched if need be. A failed step does not stop the others: one run shows everything.
 
 mod api_server;
 mod checks;
@@ -15,15 +16,19 @@ mod summary;
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
+use clap::ValueEnum as _;
+
 use self::driver::Driver;
 use self::executables::{Package, Run};
 use self::record::{Entry, Record};
 use self::summary::{Row, Summary};
 use crate::programs::{PROGRAMS_VARIABLE, Profile, Programs};
-use crate::say;
+use crate::{debian, say};
 
-/// Test files that begin with this belong to the tier `api-server`, all others to `fast`.
+/// Test files that begin with this belong to the tier `api-server`.
 const CLUSTER_PREFIX: &str = "cluster_";
+/// Those that begin with this belong to the tier `tools`, and all others to `fast`.
+const TOOLS_PREFIX: &str = "tools_";
 
 /// Runs the checks and tests of every tier, or of one.
 #[derive(Debug, clap::Args)]
@@ -38,6 +43,8 @@ pub struct Args {
 enum Tier {
     /// Nothing but Rust.
     Fast,
+    /// Programs of the distribution: a browser, and Prometheus.
+    Tools,
     /// A real API server and etcd.
     ApiServer,
     /// A real node with containers.
@@ -47,21 +54,30 @@ enum Tier {
 impl Tier {
     /// The tier of a test target.
     fn of(target: &str) -> Self {
-        if target.starts_with(CLUSTER_PREFIX) { Self::ApiServer } else { Self::Fast }
+        let has = |prefix| target.starts_with(prefix);
+        if has(CLUSTER_PREFIX) {
+            Self::ApiServer
+        } else if has(TOOLS_PREFIX) {
+            Self::Tools
+        } else {
+            Self::Fast
+        }
     }
 
     fn name(self) -> &'static str {
         match self {
             Self::Fast => "tier fast",
+            Self::Tools => "tier tools",
             Self::ApiServer => "tier api-server",
             Self::Cluster => "tier cluster",
         }
     }
 
-    /// Why a tier cannot run.
+    /// Why a tier cannot run. The programs of `tools` are fetched here.
     fn missing(self) -> Option<String> {
         match self {
             Self::Fast => None,
+            Self::Tools => debian::missing().map(|reason| format!("NOT RUN: {reason}")),
             Self::ApiServer => api_server::missing(),
             Self::Cluster => Some("does not exist yet: there is no image to run in a cluster".to_owned()),
         }
@@ -74,17 +90,22 @@ impl Tier {
 /// When the run itself cannot go on; a failed test is not an error but a row of the summary.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut summary = Summary::default();
-    let asked = args.tier.map_or(vec![Tier::Fast, Tier::ApiServer, Tier::Cluster], |tier| vec![tier]);
-    let (tiers, missing): (Vec<_>, Vec<_>) = asked.into_iter().partition(|tier| tier.missing().is_none());
+    let asked = args.tier.as_ref().map_or(Tier::value_variants(), std::slice::from_ref);
+    let (mut tiers, mut missing) = (Vec::new(), Vec::new());
+    for tier in asked {
+        match tier.missing() {
+            None => tiers.push(*tier),
+            Some(reason) => missing.push((tier.name(), reason)),
+        }
+    }
     let sources = record::fingerprint()?;
     let tests = run_tiers(&tiers, &mut summary)?;
     if args.tier.is_none() {
         Record { sources, tests }.save()?;
     }
-    for tier in &missing {
-        let reason = tier.missing().unwrap_or_default();
-        say::warn(&format!("{}: {reason}", tier.name()));
-        summary.add(Row::skipped(tier.name(), &reason));
+    for (name, reason) in &missing {
+        say::warn(&format!("{name}: {reason}"));
+        summary.add(Row::skipped(name, reason));
     }
     say::result(&summary.table());
     say::result(&summary.last_line());
@@ -106,6 +127,12 @@ fn run_tiers(tiers: &[Tier], summary: &mut Summary) -> anyhow::Result<Vec<Entry>
     let mut tests = Vec::new();
     if tiers.contains(&Tier::Fast) {
         tests.extend(fast(&packages, &variables, summary)?);
+    }
+    if tiers.contains(&Tier::Tools) {
+        let run = Run { tier: Tier::Tools, driver: Driver::native(), variables: &variables };
+        for package in &packages {
+            tests.extend(executables::run(package, &run, summary)?);
+        }
     }
     if let Some(environment) = environment {
         tests.extend(api_server::run(environment, &packages, &variables, summary)?);
@@ -141,6 +168,7 @@ mod tests {
     fn a_file_belongs_to_the_tier_that_its_name_says() {
         assert_eq!(Tier::of("cluster_environment"), Tier::ApiServer);
         assert_eq!(Tier::of("seed_page"), Tier::Fast);
+        assert_eq!(Tier::of("tools_prometheus"), Tier::Tools);
         assert_eq!(Tier::of("rebound_operator"), Tier::Fast);
     }
 }

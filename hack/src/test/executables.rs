@@ -63,13 +63,16 @@ impl Run<'_> {
     fn of(&self, package: &Package) -> String {
         match self.tier {
             Tier::Fast => format!("{} with {}", package.name, self.driver),
-            Tier::ApiServer | Tier::Cluster => format!("{}, {}", package.name, self.tier.name()),
+            Tier::Tools | Tier::ApiServer | Tier::Cluster => {
+                format!("{}, {}", package.name, self.tier.name())
+            }
         }
     }
 
     fn command(&self, program: &Path) -> Command {
         match self.tier {
             Tier::Fast => self.driver.command(program),
+            Tier::Tools => Command::new(program),
             Tier::ApiServer | Tier::Cluster => api_server::command(program),
         }
     }
