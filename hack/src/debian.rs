@@ -71,7 +71,8 @@ pub const VALGRIND: Program = Program {
 #[must_use]
 pub fn missing() -> Option<String> {
     let error = [BROWSER, PROMETHEUS, PROMTOOL].iter().find_map(|program| program.command().err())?;
-    Some(format!("{error:#}"))
+    // What apt says may have many lines; the first has the advice.
+    format!("{error:#}").lines().next().map(str::to_owned)
 }
 
 const fn prometheus(path: &'static str, names: &'static [&'static str]) -> Program {
