@@ -15,6 +15,7 @@ use rebound_api::config::codec::encode;
 
 use crate::cleanup::{Folder, Process};
 use crate::http_client::{Connection, Response};
+use crate::programs::ALLOCATOR;
 use crate::rig::poll;
 
 /// How long the data plane may take to become ready: also below a tool that makes it fifty times slower.
@@ -159,6 +160,7 @@ fn command(program: &Path, folder: &Folder, bind: IpAddr, setup: &Setup<'_>) -> 
     }
     command.arg("--snapshot").arg(folder.path().join("snapshot"));
     command.args(["--bind", &bind.to_string(), "--admin", "127.0.0.1:0", "--workers", "1"]);
+    command.envs(ALLOCATOR);
     command.args(setup.flags).envs(setup.variables.iter().copied()).current_dir(folder.path());
     command.stdin(Stdio::null()).stdout(File::create(folder.path().join("output"))?);
     command.stderr(File::create(folder.path().join("log"))?);

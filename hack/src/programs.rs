@@ -14,6 +14,10 @@ use crate::say;
 /// A folder with both programs, for tests that must not build: set by `cargo xtask test`.
 pub const PROGRAMS_VARIABLE: &str = "REBOUND_PROGRAMS";
 
+/// What the Deployment of a data plane has in its environment: what runs on its own should take memory as in a pod.
+pub const ALLOCATOR: [(&str, &str); 3] =
+    [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_EAGER_COMMIT", "0"), ("MIMALLOC_PURGE_DELAY", "0")];
+
 /// Where the programs are.
 #[derive(Debug, Clone)]
 pub struct Programs {
@@ -128,4 +132,14 @@ pub fn executables(messages: &[u8]) -> Vec<Executable> {
         Some(Executable { target: message["target"]["name"].as_str()?.to_owned(), path })
     });
     named.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_allocator_is_set_up_as_in_a_deployment() {
+        assert_eq!(ALLOCATOR, rebound_operator::build::ALLOCATOR);
+    }
 }

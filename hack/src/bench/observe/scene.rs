@@ -1,6 +1,7 @@
 //! A data plane with one thing switched on, before a backend that always answers.
 
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -15,10 +16,14 @@ use super::mode::Mode;
 use super::sink::{Sink, Way};
 use crate::backend::Backend;
 use crate::dataplane_rig::{Dataplane, Setup};
+use crate::http_client::Connection;
 use crate::load::{self, Outcome};
 
 const PORT: u16 = 8000;
 const TARGET: &str = "/echo?size=64";
+const TARGET_AT_REST: &str = "/echo?size=64&delay=200us";
+/// Enough for the data plane to come to rest after an answer, also below callgrind.
+const PAUSE: Duration = Duration::from_micros(300);
 
 /// What serves the load.
 #[derive(Debug)]
@@ -63,6 +68,18 @@ impl Scene {
         let good = outcome.statuses.get(&200).copied().unwrap_or_default();
         ensure!(good == requests, "{good} of {requests} succeeded: {:?}", outcome.errors.first());
         Ok(outcome)
+    }
+
+    /// So many requests of which each finds everything at rest: the client pauses before it, and the backend before its
+    /// answer. So what is waited for is the same every time, and not a matter of who is quicker.
+    pub(super) fn load_at_rest(&self, requests: usize) -> anyhow::Result<()> {
+        let mut connection = Connection::open(self.dataplane.address(PORT))?;
+        for _ in 0..requests {
+            thread::sleep(PAUSE);
+            let status = connection.get(TARGET_AT_REST)?.status;
+            ensure!(status == 200, "status {status}");
+        }
+        Ok(())
     }
 
     /// Processor time of so many requests.

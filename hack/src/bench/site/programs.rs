@@ -13,12 +13,8 @@ use anyhow::Context;
 
 use super::SOON;
 use crate::cleanup::Process;
-use crate::programs::Programs;
+use crate::programs::{ALLOCATOR, Programs};
 use crate::tools::Program;
-
-/// What the Deployment of a data plane has in its environment.
-const ALLOCATOR: [(&str, &str); 3] =
-    [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_EAGER_COMMIT", "0"), ("MIMALLOC_PURGE_DELAY", "0")];
 
 /// `kubectl proxy`: the API server in clear text, which costs less than the TLS that it saves the measurement.
 pub(super) fn proxy(kubeconfig: &Path) -> anyhow::Result<(Process, SocketAddr)> {
