@@ -4,15 +4,14 @@
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::time::Instant;
 
-use super::metrics::durations::{Durations, Key, OTHER, Outcome};
+use super::metrics::durations::{CLIENT_ERRORS_FROM, Durations, Key, OTHER, Outcome, SERVER_ERRORS_FROM};
 use super::metrics::histogram::{Exemplar, Reading};
 use super::metrics::service::ServiceCounters;
 use super::metrics::{CLASSES, Cause, CoreMetrics, Metrics, Number};
 use crate::retry::decide::Reason;
-use crate::retry::outcome::Failure;
 use crate::snapshot::plan::{Plan, Target};
 
 /// How a page is written.
@@ -164,22 +163,25 @@ fn connections(page: &mut Page, metrics: &Metrics) {
 }
 
 fn durations(page: &mut Page, metrics: &Metrics) {
-    let families: [(_, _, OfCore); 2] = [
+    let families: [(_, _, _, OfCore); 2] = [
         (
             "http_server_request_duration_seconds",
             "Requests, from the end of their head to the end of their answer.",
+            SERVER_ERRORS_FROM,
             |core| &core.server_durations,
         ),
         (
             "http_client_request_duration_seconds",
             "Attempts, from the choice of an endpoint to the end of the response head.",
+            CLIENT_ERRORS_FROM,
             |core| &core.client_durations,
         ),
     ];
-    for (name, help, of) in families {
+    for (name, help, errors_from, of) in families {
         page.histogram(name, help);
         for (key, reading) in by_key(metrics, of) {
-            page.histogram_samples(name, &duration_labels(key), &reading, MICROS);
+            let labels = duration_labels(key, key.result.is_error(errors_from));
+            page.histogram_samples(name, &labels, &reading, MICROS);
         }
     }
 }
@@ -234,7 +236,7 @@ impl Page {
         writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}").ok();
     }
 
-    fn sample(&mut self, name: &str, labels: &str, value: u64) {
+    fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
         match labels {
             "" => writeln!(self.text, "{name} {value}"),
             _ => writeln!(self.text, "{name}{{{labels}}} {value}"),
@@ -274,16 +276,8 @@ impl Page {
             self.exemplar(exemplar.as_ref(), scale);
             self.text.push('\n');
         }
-        self.sample_of(name, "sum", labels, &float(reading.sum as f64 * scale));
-        self.sample_of(name, "count", labels, &count.to_string());
-    }
-
-    fn sample_of(&mut self, name: &str, part: &str, labels: &str, value: &str) {
-        match labels {
-            "" => writeln!(self.text, "{name}_{part} {value}"),
-            _ => writeln!(self.text, "{name}_{part}{{{labels}}} {value}"),
-        }
-        .ok();
+        self.sample(&format!("{name}_sum"), labels, float(reading.sum as f64 * scale));
+        self.sample(&format!("{name}_count"), labels, count);
     }
 
     fn exemplar(&mut self, exemplar: Option<&Exemplar>, scale: f64) {
@@ -337,17 +331,14 @@ fn service_labels(target: &Target, reason: Option<&str>) -> String {
     labels
 }
 
-/// An error is a status that says so, or what there was instead of a status.
-fn duration_labels(key: Key) -> String {
-    let (status, error) = match key.result {
-        Outcome::Status(status) if status >= 500 => (status.to_string(), status.to_string()),
-        Outcome::Status(status) => (status.to_string(), String::new()),
-        // A client that goes away is nobody's error.
-        Outcome::Failed(Failure::ClientGone) => (String::new(), String::new()),
-        Outcome::Other(false) => (OTHER.to_owned(), String::new()),
-        Outcome::Other(true) => (OTHER.to_owned(), OTHER.to_owned()),
+/// The type of an error is its status, or what there was instead of a status.
+fn duration_labels(key: Key, is_error: bool) -> String {
+    let (status, name) = match key.result {
+        Outcome::Status(status) => (status.to_string(), status.to_string()),
         Outcome::Failed(failure) => (String::new(), failure.name().to_owned()),
+        Outcome::Other(_) => (OTHER.to_owned(), OTHER.to_owned()),
     };
+    let error = if is_error { name } else { String::new() };
     let method = key.method();
     format!("http_request_method=\"{method}\",http_response_status_code=\"{status}\",error_type=\"{error}\"")
 }

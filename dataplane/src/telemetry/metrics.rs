@@ -9,7 +9,7 @@ use rebound_api::name::Generation;
 
 pub use self::number::Number;
 
-use self::durations::Durations;
+use self::durations::{CLIENT_ERRORS_FROM, Durations, SERVER_ERRORS_FROM};
 use self::histogram::{ATTEMPT_BOUNDS, DELAY_BOUNDS, Histogram};
 use crate::io::driver::Driver;
 use crate::retry::decide::Ended;
@@ -137,8 +137,8 @@ impl Default for CoreMetrics {
             driver: Number::default(),
             requests: Default::default(),
             requests_gone: Number::default(),
-            server_durations: Durations::default(),
-            client_durations: Durations::default(),
+            server_durations: Durations::new(SERVER_ERRORS_FROM),
+            client_durations: Durations::new(CLIENT_ERRORS_FROM),
             attempts_per_request: Histogram::new(&ATTEMPT_BOUNDS),
             delays: Histogram::new(&DELAY_BOUNDS),
             client_connections: Number::default(),

@@ -11,6 +11,10 @@ use crate::http::h1::method::Method;
 use crate::retry::decide::Ended;
 use crate::retry::outcome::Failure;
 
+/// From this status on, an answer is an error of the server that gives it.
+pub const SERVER_ERRORS_FROM: u16 = 500;
+/// From this status on, an answer is an error to the client that asked.
+pub const CLIENT_ERRORS_FROM: u16 = 400;
 /// Series of one table on one core.
 const SERIES_MAX: usize = 96;
 
@@ -39,6 +43,7 @@ pub const OTHER: &str = "_OTHER";
 /// Durations on one core, by method and result.
 #[derive(Debug)]
 pub struct Durations {
+    errors_from: u16,
     series: [OnceLock<Series>; SERIES_MAX],
     /// What the table had no room for: what went well, and errors.
     others: [Histogram<14>; 2],
@@ -50,14 +55,13 @@ struct Series {
     histogram: Histogram<14>,
 }
 
-impl Default for Durations {
-    fn default() -> Self {
-        let others = [Histogram::new(&DURATION_BOUNDS), Histogram::new(&DURATION_BOUNDS)];
-        Self { series: [const { OnceLock::new() }; SERIES_MAX], others }
-    }
-}
-
 impl Durations {
+    /// Nothing counted yet. `errors_from`: the first status that is an error.
+    pub fn new(errors_from: u16) -> Self {
+        let others = [Histogram::new(&DURATION_BOUNDS), Histogram::new(&DURATION_BOUNDS)];
+        Self { errors_from, series: [const { OnceLock::new() }; SERIES_MAX], others }
+    }
+
     /// Counts an exchange; `exemplar`: it can be looked at.
     pub fn observe(&self, key: Key, duration: Duration, exemplar: Option<Exemplar>) {
         let histogram = self.histogram(key);
@@ -88,15 +92,15 @@ impl Durations {
             }
         }
         let [well, errors] = &self.others;
-        if key.result.is_error() { errors } else { well }
+        if key.result.is_error(self.errors_from) { errors } else { well }
     }
 }
 
 impl Outcome {
-    /// Whether a server's answer like this is an error.
-    pub fn is_error(self) -> bool {
+    /// Whether it has an `error.type`. A client that goes away is nobody's error.
+    pub fn is_error(self, errors_from: u16) -> bool {
         match self {
-            Self::Status(status) => status >= 500,
+            Self::Status(status) => status >= errors_from,
             Self::Failed(failure) => failure != Failure::ClientGone,
             Self::Other(error) => error,
         }
