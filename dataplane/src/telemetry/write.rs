@@ -2,7 +2,6 @@
 
 use std::fs::{File, OpenOptions, metadata};
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -12,23 +11,13 @@ use super::settings::AccessLog;
 
 /// Where lines go.
 enum Sink {
-    /// A descriptor of its own: whoever else prints must not wait for a reader of the log that has stalled.
-    Stdout(File),
-    File {
-        path: PathBuf,
-        open: Option<File>,
-    },
+    Stdout,
+    File { path: PathBuf, open: Option<File> },
 }
 
 /// Writes until the end is called.
 pub fn run(settings: &AccessLog, metrics: &Metrics, errands: &flume::Receiver<Errand>) {
-    let mut sink = match Sink::open(settings) {
-        Ok(sink) => sink,
-        Err(error) => {
-            tracing::error!(%error, "there is no standard output for the access log");
-            return;
-        }
-    };
+    let mut sink = Sink::of(settings);
     let mut works = true;
     while let Ok(Errand::Parcel(Parcel { bytes, items })) = errands.recv() {
         // What failed may have left half a line.
@@ -50,16 +39,21 @@ pub fn run(settings: &AccessLog, metrics: &Metrics, errands: &flume::Receiver<Er
 }
 
 impl Sink {
-    fn open(settings: &AccessLog) -> io::Result<Self> {
-        Ok(match &settings.file {
-            None => Self::Stdout(io::stdout().as_fd().try_clone_to_owned()?.into()),
+    fn of(settings: &AccessLog) -> Self {
+        match &settings.file {
+            None => Self::Stdout,
             Some(path) => Self::File { path: path.clone(), open: None },
-        })
+        }
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Self::Stdout(stdout) => stdout.write_all(bytes),
+            // Locked until all of it is written: whoever else prints a line must not do so in the middle of another.
+            Self::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(bytes)?;
+                stdout.flush()
+            }
             Self::File { path, open } => {
                 // Whoever rotates logs moves the file away or removes it: the next lines belong to a new one.
                 let file = match open.take().filter(|file| is_at(file, path)) {
