@@ -19,6 +19,7 @@ pub mod recent;
 pub mod record;
 mod remembered;
 pub mod reporting;
+pub mod schema;
 pub mod settings;
 pub mod span;
 pub mod timestamp;

@@ -4,7 +4,11 @@
 
 mod support;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use rebound_api::config::Snapshot;
@@ -12,7 +16,7 @@ use rebound_api::config::Snapshot;
 use self::support::backend::{Backend, Seen, Step};
 use self::support::snapshot::{Verbs, retrying, serving};
 use self::support::wire::header;
-use self::support::{Options, TestEnv, await_that};
+use self::support::{Options, TestEnv, await_that, timed};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const REQUEST: &str = "GET /a?token=secret HTTP/1.1\r\nhost: test\r\nauthorization: secret\r\n";
@@ -245,4 +249,74 @@ fn a_client_that_goes_while_a_retry_waits_is_remembered_with_that_retry() {
     assert_eq!((line.get("status"), &line["reason"]), (None, &"client_gone".into()));
     assert!(line["attempts"][0]["wait_ms"].is_number(), "{line}");
     assert_eq!(env.metric("gateway_retry_suppressed_total{reason=\"client_gone\"}"), 1);
+}
+
+#[test]
+fn a_rule_without_a_backend_to_draw_is_named_all_the_same() {
+    let collector = Backend::always(Step::Status(200));
+    let nowhere = serving([]).with(|snapshot| {
+        snapshot.routes[0].rules[0].backends[0].cluster = None;
+    });
+    let env = traced(&nowhere, &collector, &[]);
+    assert_eq!(env.get("/a").status, 500);
+    let line = &env.access_log(1)[0];
+    let route = nowhere.routes[0].name.to_string();
+    assert_eq!((&line["route"], line.get("service")), (&route.clone().into(), None), "{line}");
+    let server = &await_spans(&collector, 1)[0];
+    assert_eq!(server.name, "GET /");
+    assert!(server.attributes.iter().any(|attribute| attribute.key == "rebound.route"));
+}
+
+#[test]
+fn what_a_backend_would_not_do_is_an_error_of_the_attempt_and_none_of_the_gateway() {
+    let backend = Backend::always(Step::Status(404));
+    let env = TestEnv::start(&serving([backend.address]));
+    env.get("/");
+    env.await_metric("http_client_request_duration_seconds_count{error_type=\"404\"}", 1);
+    assert_eq!(env.metric("http_server_request_duration_seconds_count{error_type=\"404\"}"), 0);
+    assert_eq!(
+        env.metric("http_server_request_duration_seconds_count{http_response_status_code=\"404\"}"),
+        1
+    );
+}
+
+#[test]
+fn whoever_sends_a_body_that_is_none_has_not_gone() {
+    let backend = Backend::always(Step::Swallow);
+    let options = Options { access_log: true, ..Options::default() };
+    let env = TestEnv::start_with(&serving([backend.address]).retried(retrying(3)), &options);
+    let mut client = env.client();
+    client.write("PUT / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n");
+    env.await_metric("gateway_attempts_total", 1);
+    client.write("no chunk\r\n");
+    assert_eq!(client.read_final(false).status, 400);
+    let line = &env.access_log(1)[0];
+    assert_eq!((&line["status"], line.get("reason")), (&400.into(), None), "{line}");
+    assert_eq!(env.metric("gateway_retry_suppressed_total{reason=\"client_gone\"}"), 0);
+}
+
+#[test]
+fn spans_that_a_collector_rejects_are_not_counted_as_exported() {
+    let partial = ExportTracePartialSuccess { rejected_spans: 1, error_message: "too old".into() };
+    let answer = ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", answer.len());
+    let collector = Backend::always(Step::Raw([head.as_bytes(), &answer].concat()));
+    let backend = Backend::always(Step::Status(200));
+    let env = traced(&serving([backend.address]), &collector, &[]);
+    env.get("/");
+    env.await_metric("gateway_telemetry_spans_total{result=\"failed\"}", 1);
+    assert_eq!(env.metric("gateway_telemetry_spans_total{result=\"exported\"}"), 1);
+}
+
+#[test]
+fn a_collector_that_asks_for_a_pause_gets_it() {
+    let busy = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\n\r\n".to_vec();
+    let collector = Backend::answering([Step::Raw(busy), Step::Status(200)]);
+    let backend = Backend::always(Step::Status(200));
+    let env = traced(&serving([backend.address]), &collector, &[]);
+    env.get("/");
+    await_that("the spans are sent", || !collector.seen().is_empty());
+    let (_, waited) = timed(|| env.await_metric("gateway_telemetry_spans_total{result=\"exported\"}", 2));
+    assert!(waited >= Duration::from_millis(1_500), "{waited:?}");
+    assert_eq!(collector.seen().len(), 2);
 }

@@ -32,17 +32,34 @@ pub(super) struct Destination<'p> {
     pub(super) rules: Option<&'p Retry>,
 }
 
+/// Why a request leads to no Service port.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Nowhere<'p> {
+    /// What the client is told.
+    pub(super) status: u16,
+    /// The rule that it matched, which has no backend to draw; none: there is no such rule.
+    pub(super) place: Option<Place<'p>>,
+}
+
 impl<'p> Destination<'p> {
-    /// Finds the rule and draws one of its backends; or the status that says why there is none.
-    pub(super) fn find(plan: &'p Plan, number: u64, port: u16, head: &RequestHead) -> Result<Self, u16> {
-        let found = plan.router.find(port, head.host(), head).ok_or(404_u16)?;
+    /// Finds the rule and draws one of its backends.
+    pub(super) fn find(
+        plan: &'p Plan,
+        number: u64,
+        port: u16,
+        head: &RequestHead,
+    ) -> Result<Self, Nowhere<'p>> {
+        let found = plan.router.find(port, head.host(), head).ok_or(Nowhere { status: 404, place: None })?;
         let (route, rule) = (&plan.route(found).name, plan.rule(found));
-        let backend = draw(&rule.backends).ok_or(500_u16)?;
-        let cluster = backend.cluster.ok_or(500_u16)?;
+        let id = |cluster| PlaceId { plan: number, route: found.route, rule: found.rule, cluster };
+        let drawn = draw(&rule.backends).and_then(|backend| Some((backend, backend.cluster?)));
+        let Some((backend, cluster)) = drawn else {
+            let place = Place { id: id(None), route, rule, service: None, policy: None };
+            return Err(Nowhere { status: 500, place: Some(place) });
+        };
         let target = plan.target(cluster);
-        let id = PlaceId { plan: number, route: found.route, rule: found.rule, cluster };
         let rules = backend.retry.as_deref().or(target.cluster.retry.as_ref());
-        Ok(Self { id, route, rule, backend, target, rules })
+        Ok(Self { id: id(Some(cluster)), route, rule, backend, target, rules })
     }
 
     /// The end of all attempts of a request that began at `started`: the nearer one of the route's timeout and the
@@ -88,7 +105,7 @@ impl<'p> Destination<'p> {
             id: self.id,
             route: self.route,
             rule: self.rule,
-            service: &self.target.cluster.service,
+            service: Some(&self.target.cluster.service),
             policy,
         }
     }

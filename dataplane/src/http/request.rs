@@ -9,7 +9,7 @@ use rebound_api::config::route::HeaderEdits;
 
 use super::body::{Broken, RequestBody};
 use super::connection::respond;
-use super::destination::Destination;
+use super::destination::{Destination, Nowhere};
 use super::exchange::{Exchange, Response};
 use super::h1::Known;
 use super::h1::date::HttpDate;
@@ -78,9 +78,12 @@ impl Conversation {
         let mut record = self.core.observer.begin(clock::now(), self.parent(&head));
         let destination = match &plan {
             Some(plan) => Destination::find(plan, plan.number, self.port, &head),
-            None => Err(503),
+            None => Err(Nowhere { status: 503, place: None }),
         };
-        let place = destination.as_ref().ok().map(Destination::place);
+        let place = match &destination {
+            Ok(destination) => Some(destination.place()),
+            Err(nowhere) => nowhere.place,
+        };
         let target = destination.as_ref().ok().map(|destination| destination.target);
         let kept = Destination::replay_max_bytes(destination.as_ref().ok());
         let mut body = RequestBody::new(&self.core, read, buffer, head.body, kept);
@@ -90,7 +93,7 @@ impl Conversation {
                 self.answer_locally(400, &head, Some(body), &mut record, write).await
             }
             Ok(destination) => self.forward(destination, &head, body, &mut record, write).await,
-            Err(status) => self.answer_locally(status, &head, Some(body), &mut record, write).await,
+            Err(nowhere) => self.answer_locally(nowhere.status, &head, Some(body), &mut record, write).await,
         };
         let ended = clock::now();
         let passage = Passage {
@@ -150,8 +153,10 @@ impl Conversation {
         };
         let Finished { outcome, reason, attempts } = finished;
         let body = exchange.into_body();
-        record.reason = Some(reason);
-        if reason != Reason::Success {
+        // Whoever sent a body that is none is told so, and has not gone.
+        let at_fault = reason == Reason::ClientGone && fault(body.as_ref()).is_some();
+        record.reason = Some(reason).filter(|_| !at_fault);
+        if reason != Reason::Success && !at_fault {
             self.core.counters_of(destination.target).suppressed[reason.index()].add(1);
         }
         match outcome {
@@ -243,14 +248,15 @@ impl Conversation {
         record: &mut Record,
         write: &mut WriteHalf,
     ) -> After {
-        let status = match (failure, body.as_ref().and_then(RequestBody::broken)) {
-            (Failure::ClientGone, Some(Broken::Malformed(_))) => 400,
-            (Failure::ClientGone, Some(Broken::TooSlow)) => 408,
-            (Failure::ClientGone, Some(Broken::Gone) | None) => {
-                self.core.metrics().requests_gone.add(1);
-                return After::Abort;
-            }
-            (failure, _) => failure.status(),
+        let status = match failure {
+            Failure::ClientGone => match fault(body.as_ref()) {
+                Some(status) => status,
+                None => {
+                    self.core.metrics().requests_gone.add(1);
+                    return After::Abort;
+                }
+            },
+            failure => failure.status(),
         };
         self.answer_locally(status, head, body, record, write).await
     }
@@ -288,6 +294,15 @@ fn after(close: bool, body: Option<RequestBody>) -> After {
         Some((read, rest)) if !close => After::KeepAlive(read, rest),
         Some((read, _)) => After::Close(Some(read)),
         None => After::Close(None),
+    }
+}
+
+/// What the client did wrong with its body, as a status; none: nothing, or it can be told no more.
+fn fault(body: Option<&RequestBody>) -> Option<u16> {
+    match body?.broken()? {
+        Broken::Malformed(_) => Some(400),
+        Broken::TooSlow => Some(408),
+        Broken::Gone => None,
     }
 }
 

@@ -78,7 +78,7 @@ pub fn put_line(format: Format, passage: &Passage<'_>, out: &mut Vec<u8>) {
         path: passage.head.path(),
         protocol: passage.head.version.name(),
         route: passage.place.map(|place| place.route),
-        service: passage.place.map(|place| place.service),
+        service: passage.place.and_then(|place| place.service),
         policy: passage.place.and_then(|place| place.policy),
         status: passage.record.status,
         duration_ms: millis(passage.duration()),

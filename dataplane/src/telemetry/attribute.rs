@@ -59,24 +59,18 @@ pub const fn encoded<const N: usize>(name: &str) -> [u8; N] {
     out
 }
 
-/// Appends an attribute that is text.
-pub fn put_str(of: u8, key: Key, value: &str, out: &mut Vec<u8>) {
-    let value = if value.len() <= TEXT_MAX_BYTES { value } else { cut(value) };
-    put_head(of, key, value.len(), out);
-    out.extend_from_slice(value.as_bytes());
-}
-
-/// Appends an attribute that is text in parts, each of which is UTF-8.
-pub fn put_parts(of: u8, key: Key, parts: &[&[u8]], out: &mut Vec<u8>) {
+/// Appends an attribute that is text, in parts that together are UTF-8.
+#[expect(clippy::needless_pass_by_value, reason = "so that callers write the parts in place")]
+pub fn put_text<const PARTS: usize>(of: u8, key: Key, parts: [impl AsRef<[u8]>; PARTS], out: &mut Vec<u8>) {
+    let parts = parts.each_ref().map(AsRef::as_ref);
     let length = parts.iter().map(|part| part.len()).sum();
     if length > TEXT_MAX_BYTES {
-        let whole = parts.concat();
-        let text = cut(std::str::from_utf8(&whole).unwrap_or_default());
-        put_head(of, key, text.len(), out);
-        return out.extend_from_slice(text.as_bytes());
+        return put_text(of, key, [cut(&parts.concat())], out);
     }
     put_head(of, key, length, out);
-    parts.iter().for_each(|part| out.extend_from_slice(part));
+    for part in parts {
+        out.extend_from_slice(part);
+    }
 }
 
 /// Appends an attribute that is a number.
@@ -93,13 +87,13 @@ pub fn put_float(of: u8, key: Key, value: f64, out: &mut Vec<u8>) {
 
 /// Appends an attribute of a resource, whose name is not known beforehand.
 pub fn put_pair(of: u8, name: &str, value: &str, out: &mut Vec<u8>) {
-    let (name, value) = (cut(name), cut(value));
+    let (name, value) = (cut(name.as_bytes()), cut(value.as_bytes()));
     let inner = 1 + varint_len(value.len() as u64) + value.len();
     let key = 1 + varint_len(name.len() as u64) + name.len();
     put_length(of, key + 1 + varint_len(inner as u64) + inner, out);
-    put_bytes(field::KEY, name.as_bytes(), out);
+    put_bytes(field::KEY, name, out);
     put_length(field::VALUE, inner, out);
-    put_bytes(field::TEXT, value.as_bytes(), out);
+    put_bytes(field::TEXT, value, out);
 }
 
 /// Everything of an attribute that is text but the text, which is so long.
@@ -122,7 +116,12 @@ fn put_key(of: u8, Key(key): Key, value_len: usize, out: &mut Vec<u8>) {
     put_length(field::VALUE, value_len, out);
 }
 
-/// As much of the text as is told.
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(TEXT_MAX_BYTES)]
+/// As much of the text as is told: whole characters.
+fn cut(text: &[u8]) -> &[u8] {
+    let is_inside = |at: usize| text.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    let mut end = text.len().min(TEXT_MAX_BYTES);
+    while is_inside(end) {
+        end -= 1;
+    }
+    &text[..end]
 }

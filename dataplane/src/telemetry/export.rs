@@ -4,14 +4,19 @@
 //! is slow or gone costs spans and nothing else: while one batch is being tried, the next ones wait in a queue of fixed
 //! size whose overflow the cores count.
 
+mod answer;
+
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::thread;
 use std::time::Duration;
 
-use ureq::Agent;
+use ureq::http::HeaderMap;
+use ureq::http::header::RETRY_AFTER;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, SendBody};
 
+use self::answer::Rejected;
 use super::attribute::put_pair;
 use super::metrics::Metrics;
 use super::outbox::{Errand, Parcel};
@@ -22,11 +27,15 @@ use crate::clock;
 /// A batch is sent when it has so many bytes, even if more is waiting.
 const BATCH_MAX_BYTES: usize = 1024 * 1024;
 /// A batch that has begun waits so long for more: a request for every parcel would cost more than the spans.
-const BATCH_WAIT: Duration = Duration::from_millis(200);
+const BATCH_WAIT: Duration = Duration::from_millis(500);
 /// How often a batch is sent again that the collector could not take.
 const RETRIES_MAX: u32 = 2;
-/// The wait before the first of these; it doubles.
+/// The wait before the first of these, unless the collector says how long; it doubles.
 const RETRY_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait that a collector may ask for. Meanwhile spans gather in the queue, and what it cannot hold is lost.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+/// How rarely a collector is quoted that takes some spans and some not.
+const REJECTED_LOG_EVERY: Duration = Duration::from_secs(60);
 /// The largest answer that is read, in bytes. A collector has little to say.
 const ANSWER_MAX_BYTES: u64 = 64 * 1024;
 
@@ -48,8 +57,12 @@ const SCOPE: &str = "rebound-dataplane";
 /// Why a batch was not taken.
 #[derive(Debug, thiserror::Error)]
 enum ExportError {
-    #[error("the collector answers {0}")]
-    Status(u16),
+    #[error("the collector answers {status}")]
+    Status {
+        status: u16,
+        /// How long it wants to be left alone.
+        retry_after: Option<Duration>,
+    },
     #[error("the collector cannot be reached")]
     Transport(#[from] Box<ureq::Error>),
 }
@@ -71,6 +84,14 @@ struct Exporter<'a> {
     scope: Vec<u8>,
 }
 
+/// Spans that are sent together, as they came: nothing is copied for it.
+#[derive(Debug)]
+struct Batch {
+    parcels: Vec<Vec<u8>>,
+    /// How many spans.
+    items: u64,
+}
+
 /// Sends until the end is called.
 pub fn run(settings: &Traces, metrics: &Metrics, errands: &flume::Receiver<Errand>) {
     let exporter = match Exporter::new(settings) {
@@ -81,10 +102,19 @@ pub fn run(settings: &Traces, metrics: &Metrics, errands: &flume::Receiver<Erran
         }
     };
     let mut works = true;
+    let mut quoted = None;
     while let Some((batch, last)) = gather(errands) {
         match exporter.export(&batch) {
-            Ok(()) => {
-                metrics.spans_exported.add(batch.items);
+            Ok(rejected) => {
+                let Rejected { spans, message } = rejected.unwrap_or_default();
+                let failed = spans.min(batch.items);
+                metrics.spans_exported.add(batch.items - failed);
+                metrics.spans_failed.add(failed);
+                let now = clock::now();
+                if !message.is_empty() && quoted.is_none_or(|at| now >= at + REJECTED_LOG_EVERY) {
+                    tracing::warn!(spans, message, "the collector did not take all spans");
+                    quoted = Some(now);
+                }
                 if !works {
                     tracing::info!("spans are exported again");
                 }
@@ -105,15 +135,13 @@ pub fn run(settings: &Traces, metrics: &Metrics, errands: &flume::Receiver<Erran
 }
 
 /// What has arrived, and whether that is all there will ever be; none: there is nothing and there will be nothing.
-fn gather(errands: &flume::Receiver<Errand>) -> Option<(Parcel, bool)> {
-    let Ok(Errand::Parcel(mut batch)) = errands.recv() else { return None };
+fn gather(errands: &flume::Receiver<Errand>) -> Option<(Batch, bool)> {
+    let Ok(Errand::Parcel(first)) = errands.recv() else { return None };
+    let mut batch = Batch::of(first);
     let deadline = clock::now() + BATCH_WAIT;
-    while batch.bytes.len() < BATCH_MAX_BYTES {
+    while batch.len() < BATCH_MAX_BYTES {
         match errands.recv_deadline(deadline) {
-            Ok(Errand::Parcel(parcel)) => {
-                batch.bytes.extend_from_slice(&parcel.bytes);
-                batch.items += parcel.items;
-            }
+            Ok(Errand::Parcel(parcel)) => batch.add(parcel),
             Ok(Errand::End) => return Some((batch, true)),
             Err(_) => break,
         }
@@ -139,14 +167,14 @@ impl<'a> Exporter<'a> {
         Ok(Self { settings, agent: config.build().into(), resource: resource(settings), scope: scope() })
     }
 
-    fn export(&self, batch: &Parcel) -> Result<(), ExportError> {
-        let body = self.request(&batch.bytes);
+    fn export(&self, batch: &Batch) -> Result<Option<Rejected>, ExportError> {
+        let head = self.head(batch.len());
         let mut wait = RETRY_WAIT;
         let mut tried = 0;
         loop {
-            match self.send(&body) {
+            match self.send(&head, batch) {
                 Err(error) if error.is_passing() && tried < RETRIES_MAX => {
-                    thread::park_timeout(wait);
+                    thread::park_timeout(error.retry_after().unwrap_or(wait));
                     wait *= 2;
                     tried += 1;
                 }
@@ -155,32 +183,59 @@ impl<'a> Exporter<'a> {
         }
     }
 
-    fn send(&self, body: &[u8]) -> Result<(), ExportError> {
-        let mut request = self.agent.post(&self.settings.endpoint).content_type("application/x-protobuf");
+    fn send(&self, head: &[u8], batch: &Batch) -> Result<Option<Rejected>, ExportError> {
+        let mut request = self
+            .agent
+            .post(&self.settings.endpoint)
+            .content_type("application/x-protobuf")
+            .header("content-length", head.len() + batch.len());
         for (name, value) in &self.settings.headers.0 {
             request = request.header(name, value);
         }
-        let mut response = request.send(body).map_err(Box::new)?;
+        let mut body = batch.body(head);
+        let mut response = request.send(SendBody::from_reader(&mut body)).map_err(Box::new)?;
         let status = response.status().as_u16();
         // The status has decided about the batch. A connection whose answer was read to its end is used again.
-        response.body_mut().with_config().limit(ANSWER_MAX_BYTES).read_to_vec().ok();
+        let answer = response.body_mut().with_config().limit(ANSWER_MAX_BYTES).read_to_vec();
         match status {
-            200..300 => Ok(()),
-            status => Err(ExportError::Status(status)),
+            200..300 => Ok(answer.ok().as_deref().and_then(Rejected::read)),
+            status => Err(ExportError::Status { status, retry_after: retry_after(response.headers()) }),
         }
     }
 
-    /// `ExportTraceServiceRequest`: lengths first, so from the inside out.
-    fn request(&self, spans: &[u8]) -> Vec<u8> {
+    /// `ExportTraceServiceRequest` up to the spans, which take so many bytes.
+    fn head(&self, spans: usize) -> Vec<u8> {
         let mut scope_head = Vec::new();
-        put_length(field::SCOPE_SPANS, self.scope.len() + spans.len(), &mut scope_head);
-        let inner = self.resource.len() + scope_head.len() + self.scope.len() + spans.len();
-        let mut body = Vec::with_capacity(inner + 16);
-        put_length(field::RESOURCE_SPANS, inner, &mut body);
-        for part in [&self.resource, &scope_head, &self.scope, spans] {
-            body.extend_from_slice(part);
+        put_length(field::SCOPE_SPANS, self.scope.len() + spans, &mut scope_head);
+        let inner = self.resource.len() + scope_head.len() + self.scope.len() + spans;
+        let mut head = Vec::new();
+        put_length(field::RESOURCE_SPANS, inner, &mut head);
+        for part in [&self.resource, &scope_head, &self.scope] {
+            head.extend_from_slice(part);
         }
-        body
+        head
+    }
+}
+
+impl Batch {
+    fn of(Parcel { bytes, items }: Parcel) -> Self {
+        Self { parcels: vec![bytes], items }
+    }
+
+    fn add(&mut self, Parcel { bytes, items }: Parcel) {
+        self.parcels.push(bytes);
+        self.items += items;
+    }
+
+    /// In bytes.
+    fn len(&self) -> usize {
+        self.parcels.iter().map(Vec::len).sum()
+    }
+
+    /// The parcels behind `head`.
+    fn body<'b>(&'b self, head: &'b [u8]) -> Box<dyn Read + 'b> {
+        let head: Box<dyn Read + 'b> = Box::new(head);
+        self.parcels.iter().fold(head, |before, parcel| Box::new(before.chain(parcel.as_slice())))
     }
 }
 
@@ -188,11 +243,24 @@ impl ExportError {
     /// Whether the same batch may be taken later (OTLP specification, "Failures").
     fn is_passing(&self) -> bool {
         match self {
-            Self::Status(status) => matches!(status, 429 | 502 | 503 | 504),
+            Self::Status { status, .. } => matches!(status, 429 | 502 | 503 | 504),
             // These would fail in the same way again.
             Self::Transport(error) => !matches!(**error, ureq::Error::BadUri(_) | ureq::Error::Http(_)),
         }
     }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            Self::Transport(_) => None,
+        }
+    }
+}
+
+/// `Retry-After` (RFC 9110 section 10.2.3) in seconds, at most [`RETRY_AFTER_MAX`]. A date is not understood.
+fn retry_after(fields: &HeaderMap) -> Option<Duration> {
+    let seconds = fields.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }
 
 fn certificates(path: &str) -> Result<Vec<Certificate<'static>>, CertificateError> {

@@ -16,7 +16,7 @@ pub const PARCELS_MAX: usize = 32;
 pub const PARCELS_MAX_OF_CORE: usize = 4;
 
 /// Bytes that make sense one behind the other.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Parcel {
     /// The bytes.
     pub bytes: Vec<u8>,
@@ -43,22 +43,24 @@ pub struct Outbox {
 impl Outbox {
     /// Nothing gathered yet.
     pub fn new(sender: flume::Sender<Errand>) -> Self {
-        Self { gathered: RefCell::new(Parcel { bytes: Vec::new(), items: 0 }), sender }
+        Self { gathered: RefCell::default(), sender }
     }
 
     /// Lets `fill` append to what is gathered and say how many things it was. `dropped` counts what is lost.
     pub fn put(&self, dropped: &Number, fill: impl FnOnce(&mut Vec<u8>) -> u64) {
         let mut gathered = self.gathered.borrow_mut();
+        if gathered.bytes.is_empty() {
+            gathered.bytes.reserve(PARCEL_BYTES + PARCEL_BYTES / 8);
+        }
         gathered.items += fill(&mut gathered.bytes);
         if gathered.bytes.len() >= PARCEL_BYTES {
-            let next = Parcel { bytes: Vec::with_capacity(PARCEL_BYTES + PARCEL_BYTES / 8), items: 0 };
-            self.send(mem::replace(&mut gathered, next), dropped);
+            self.send(mem::take(&mut gathered), dropped);
         }
     }
 
     /// Sends what is gathered, if there is anything.
     pub fn flush(&self, dropped: &Number) {
-        let parcel = self.gathered.replace(Parcel { bytes: Vec::new(), items: 0 });
+        let parcel = self.gathered.take();
         if parcel.items > 0 {
             self.send(parcel, dropped);
         }

@@ -13,7 +13,7 @@ use super::trace::TraceId;
 use crate::http::h1::request::RequestHead;
 
 /// What stands for a query's values.
-pub const REDACTED: &str = "REDACTED";
+pub const REDACTED: &[u8] = b"REDACTED";
 
 /// A request that is over.
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +43,8 @@ pub struct Place<'a> {
     pub route: &'a ObjectKey,
     /// The rule of it that matched.
     pub rule: &'a Rule,
-    /// The Service port.
-    pub service: &'a ServicePort,
+    /// The Service port; none: the rule has no backend to draw.
+    pub service: Option<&'a ServicePort>,
     /// Where its retry rules come from; none: it has none.
     pub policy: Option<&'a ObjectKey>,
 }
@@ -62,9 +62,6 @@ impl Passage<'_> {
 
     /// The same in nanoseconds, as OTLP counts. Wraps after the year 2554.
     pub fn unix_nanos(&self, moment: Instant) -> u64 {
-        let nanos = |since: Duration| {
-            since.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(since.subsec_nanos()))
-        };
         nanos(self.ended_unix).wrapping_sub(nanos(self.ended.saturating_duration_since(moment)))
     }
 
@@ -104,6 +101,11 @@ impl Place<'_> {
     }
 }
 
+/// [`Duration::as_nanos`] in half as many bits.
+fn nanos(since: Duration) -> u64 {
+    since.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(since.subsec_nanos()))
+}
+
 fn text_of(path: &PathMatch) -> &str {
     match path {
         PathMatch::Exact(text) | PathMatch::Prefix(text) | PathMatch::Regex(text) => text,
@@ -111,17 +113,19 @@ fn text_of(path: &PathMatch) -> &str {
 }
 
 /// The names of a query, each with [`REDACTED`] for its value; a part without a name is a value.
-pub fn put_redacted(query: &str, out: &mut String) {
-    for (index, part) in query.split('&').enumerate() {
+pub fn redacted(query: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(2 * query.len() + REDACTED.len());
+    for (index, part) in query.split(|byte| *byte == b'&').enumerate() {
         if index > 0 {
-            out.push('&');
+            out.push(b'&');
         }
-        match part.split_once('=') {
-            Some((name, _)) => [name, "=", REDACTED].iter().for_each(|text| out.push_str(text)),
-            None if part.is_empty() => {}
-            None => out.push_str(REDACTED),
+        let name = part.iter().position(|byte| *byte == b'=').map_or(0, |end| end + 1);
+        out.extend_from_slice(&part[..name]);
+        if !part.is_empty() {
+            out.extend_from_slice(REDACTED);
         }
     }
+    out
 }
 
 #[cfg(test)]
@@ -137,9 +141,7 @@ mod tests {
             ("token=a=b&&x=%26", "token=REDACTED&&x=REDACTED"),
         ];
         for (query, expected) in cases {
-            let mut out = String::new();
-            put_redacted(query, &mut out);
-            assert_eq!(out, expected, "{query}");
+            assert_eq!(redacted(query.as_bytes()), expected.as_bytes(), "{query}");
         }
     }
 }

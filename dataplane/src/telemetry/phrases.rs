@@ -6,15 +6,15 @@ use std::cell::Ref;
 use std::net::{IpAddr, SocketAddr};
 
 use opentelemetry_semantic_conventions::attribute as name;
-use rebound_api::name::ObjectKey;
+use rebound_api::name::{ObjectKey, ServicePort};
 
 use super::address::AddressText;
-use super::attribute::{Key, OF_SPAN, key, put_int, put_parts, put_str};
+use super::attribute::{Key, OF_SPAN, key, put_int, put_text};
 use super::metrics::durations::{OTHER, known_method};
 use super::passage::Place;
 use super::protobuf::{put_bytes, put_number};
 use super::remembered::Remembered;
-use super::span::{KIND_CLIENT, KIND_SERVER, field, own};
+use super::schema::{field, kind, own};
 use crate::http::h1::method::Method;
 use crate::http::h1::version::Version;
 use crate::retry::decide::Reason;
@@ -73,7 +73,7 @@ pub(super) struct EndpointPhrases {
 /// What all requests for one host say.
 #[derive(Debug)]
 pub(super) struct HostPhrases {
-    host: String,
+    host: Vec<u8>,
     port: u16,
     /// Attributes of the SERVER span.
     pub(super) server: Vec<u8>,
@@ -88,8 +88,8 @@ pub struct PlaceId {
     pub route: u32,
     /// Index of the rule in the route.
     pub rule: u32,
-    /// Index of the Service port in the plan.
-    pub cluster: u32,
+    /// Index of the Service port in the plan; none: the rule has no backend to draw.
+    pub cluster: Option<u32>,
 }
 
 impl Default for Phrases {
@@ -109,7 +109,7 @@ impl Default for Phrases {
             known.iter().map(|method| MethodPhrases::new(known_method(method), known_method(method)));
         let mut plain = Vec::new();
         put_int(OF_SPAN, key!(own::ATTEMPTS), 1, &mut plain);
-        put_str(OF_SPAN, key!(own::REASON), Reason::Success.name(), &mut plain);
+        put_text(OF_SPAN, key!(own::REASON), [Reason::Success.name()], &mut plain);
         Self {
             methods: methods.chain([MethodPhrases::new(OTHER, "HTTP")]).collect(),
             plain,
@@ -131,7 +131,10 @@ impl Phrases {
     /// The phrases of a place.
     pub(super) fn of_place(&self, place: &Place<'_>) -> Ref<'_, PlacePhrases> {
         let PlaceId { route, rule, cluster, .. } = place.id;
-        let number = route.wrapping_mul(31).wrapping_add(rule.wrapping_mul(7)).wrapping_add(cluster);
+        let number = route
+            .wrapping_mul(31)
+            .wrapping_add(rule.wrapping_mul(7))
+            .wrapping_add(cluster.unwrap_or_default());
         self.places.of(number as usize, |known| known.id == place.id, || PlacePhrases::new(place))
     }
 
@@ -146,9 +149,9 @@ impl Phrases {
     }
 
     /// The phrases of a host and a port.
-    pub(super) fn of_host(&self, host: &str, port: u16) -> Ref<'_, HostPhrases> {
+    pub(super) fn of_host(&self, host: &[u8], port: u16) -> Ref<'_, HostPhrases> {
         let is_wanted = |known: &HostPhrases| known.port == port && known.host == host;
-        let first = host.bytes().next().map_or(0, usize::from);
+        let first = host.first().copied().map_or(0, usize::from);
         self.hosts.of(host.len() + first + usize::from(port), is_wanted, || HostPhrases::new(host, port))
     }
 }
@@ -157,18 +160,18 @@ impl EndpointPhrases {
     fn new(endpoint: SocketAddr) -> Self {
         let text = AddressText::new(endpoint);
         let mut client = Vec::new();
-        put_parts(OF_SPAN, key!(name::SERVER_ADDRESS), &[text.ip()], &mut client);
+        put_text(OF_SPAN, key!(name::SERVER_ADDRESS), [text.ip()], &mut client);
         put_int(OF_SPAN, key!(name::SERVER_PORT), u64::from(endpoint.port()), &mut client);
         Self { endpoint, text, client }
     }
 }
 
 impl HostPhrases {
-    fn new(host: &str, port: u16) -> Self {
+    fn new(host: &[u8], port: u16) -> Self {
         let mut server = Vec::new();
         // HTTP/1.0 need not name one.
         if !host.is_empty() {
-            put_str(OF_SPAN, key!(name::SERVER_ADDRESS), host, &mut server);
+            put_text(OF_SPAN, key!(name::SERVER_ADDRESS), [host], &mut server);
         }
         put_int(OF_SPAN, key!(name::SERVER_PORT), u64::from(port), &mut server);
         Self { host: host.into(), port, server }
@@ -179,17 +182,17 @@ impl MethodPhrases {
     fn new(method: &'static str, name: &'static str) -> Self {
         let server = [Version::Http10, Version::Http11].map(|version| {
             let mut server = Vec::new();
-            put_number(field::KIND, KIND_SERVER, &mut server);
-            put_str(OF_SPAN, key!(name::HTTP_REQUEST_METHOD), method, &mut server);
-            put_str(OF_SPAN, key!(name::URL_SCHEME), "http", &mut server);
-            put_str(OF_SPAN, key!(name::NETWORK_PROTOCOL_VERSION), version.number(), &mut server);
+            put_number(field::KIND, kind::SERVER, &mut server);
+            put_text(OF_SPAN, key!(name::HTTP_REQUEST_METHOD), [method], &mut server);
+            put_text(OF_SPAN, key!(name::URL_SCHEME), ["http"], &mut server);
+            put_text(OF_SPAN, key!(name::NETWORK_PROTOCOL_VERSION), [version.number()], &mut server);
             server
         });
         let mut client = Vec::new();
         put_bytes(field::NAME, name.as_bytes(), &mut client);
-        put_number(field::KIND, KIND_CLIENT, &mut client);
-        put_str(OF_SPAN, key!(name::HTTP_REQUEST_METHOD), method, &mut client);
-        put_str(OF_SPAN, key!(name::NETWORK_PROTOCOL_VERSION), "1.1", &mut client);
+        put_number(field::KIND, kind::CLIENT, &mut client);
+        put_text(OF_SPAN, key!(name::HTTP_REQUEST_METHOD), [method], &mut client);
+        put_text(OF_SPAN, key!(name::NETWORK_PROTOCOL_VERSION), ["1.1"], &mut client);
         Self { method, name, server, client }
     }
 
@@ -208,13 +211,14 @@ impl PlacePhrases {
         let template = place.only_template().map(str::to_owned);
         let (mut server, mut client) = (Vec::new(), Vec::new());
         put_object(key!(own::ROUTE), place.route, &mut server);
-        let service = &place.service.service;
-        put_str(OF_SPAN, key!(name::SERVICE_PEER_NAMESPACE), service.namespace(), &mut client);
-        put_str(OF_SPAN, key!(name::SERVICE_PEER_NAME), service.name(), &mut client);
-        put_int(OF_SPAN, key!(own::SERVICE_PORT), u64::from(place.service.port), &mut client);
+        if let Some(ServicePort { service, port }) = place.service {
+            put_text(OF_SPAN, key!(name::SERVICE_PEER_NAMESPACE), [service.namespace()], &mut client);
+            put_text(OF_SPAN, key!(name::SERVICE_PEER_NAME), [service.name()], &mut client);
+            put_int(OF_SPAN, key!(own::SERVICE_PORT), u64::from(*port), &mut client);
+        }
         if let Some(template) = &template {
-            put_str(OF_SPAN, key!(name::HTTP_ROUTE), template, &mut server);
-            put_str(OF_SPAN, key!(name::URL_TEMPLATE), template, &mut client);
+            put_text(OF_SPAN, key!(name::HTTP_ROUTE), [template], &mut server);
+            put_text(OF_SPAN, key!(name::URL_TEMPLATE), [template], &mut client);
         }
         if let Some(policy) = place.policy {
             put_object(key!(own::POLICY), policy, &mut server);
@@ -225,5 +229,5 @@ impl PlacePhrases {
 }
 
 fn put_object(key: Key, object: &ObjectKey, out: &mut Vec<u8>) {
-    put_parts(OF_SPAN, key, &[object.namespace().as_bytes(), b"/", object.name().as_bytes()], out);
+    put_text(OF_SPAN, key, [object.namespace(), "/", object.name()], out);
 }

@@ -26,7 +26,7 @@ pub struct Record {
     pub is_local: bool,
     /// Why the answer did not reach the client whole; none: it did, or there is none.
     pub broken: Option<Broken>,
-    /// Why there was no further attempt; none: there was not even one.
+    /// Why there was no further attempt; none: there was not even one, or the client's body was at fault.
     pub reason: Option<Reason>,
 }
 

@@ -9,71 +9,22 @@ mod tests;
 
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::attribute::{Key, OF_EVENT, OF_SPAN, encoded, key, put_float, put_int, put_parts, put_str};
-use super::passage::{Passage, put_redacted};
+use super::attribute::{OF_EVENT, OF_SPAN, encoded, key, put_float, put_int, put_text};
+use super::metrics::durations::CLIENT_ERRORS_FROM;
+use super::passage::{Passage, redacted};
 use super::phrases::{MethodPhrases, Phrases, PlacePhrases};
 use super::protobuf::{put_bytes, put_fixed64, put_length, put_nested, put_number};
 use super::record::{Attempt, Record};
+use super::schema::{RETRY_SCHEDULED, event_field, field, own};
 use super::trace::{SpanId, Trace};
 use crate::http::h1::method::Method;
 use crate::retry::attempts::Pause;
 use crate::retry::decide::{Ended, Reason};
 use crate::retry::outcome::Failure;
 
-/// Attributes for which there is no standard name.
-pub mod own {
-    /// Attempts made for the request.
-    pub const ATTEMPTS: &str = "rebound.retry.attempts";
-    /// Why there was no further attempt; in an event, why there was one.
-    pub const REASON: &str = "rebound.retry.reason";
-    /// Where the retry rules come from, as `namespace/name`.
-    pub const POLICY: &str = "rebound.retry.policy";
-    /// The number of the attempt that failed, from 1.
-    pub const ATTEMPT: &str = "rebound.retry.attempt";
-    /// The wait that followed, in milliseconds.
-    pub const DELAY: &str = "rebound.retry.delay_ms";
-    /// Who asked for the wait.
-    pub const SOURCE: &str = "rebound.retry.source";
-    /// The HTTPRoute, as `namespace/name`.
-    pub const ROUTE: &str = "rebound.route";
-    /// The port of the Service.
-    pub const SERVICE_PORT: &str = "rebound.service.port";
-    /// Every one of them.
-    pub const ALL: [&str; 8] = [ATTEMPTS, REASON, POLICY, ATTEMPT, DELAY, SOURCE, ROUTE, SERVICE_PORT];
-}
-
-/// The event of a retry.
-pub const RETRY_SCHEDULED: &str = "retry.scheduled";
-
-/// Room for the spans of a request without retries.
-const ROOM_BYTES: usize = 1024;
-
 /// `ScopeSpans.spans` of opentelemetry/proto/trace/v1/trace.proto.
 const SPANS: u8 = 2;
 
-/// Fields of `Span`.
-pub(super) mod field {
-    pub(super) const TRACE_ID: u8 = 1;
-    pub(super) const SPAN_ID: u8 = 2;
-    pub(super) const TRACE_STATE: u8 = 3;
-    pub(super) const PARENT_SPAN_ID: u8 = 4;
-    pub(in crate::telemetry) const NAME: u8 = 5;
-    pub(in crate::telemetry) const KIND: u8 = 6;
-    pub(super) const START: u8 = 7;
-    pub(super) const END: u8 = 8;
-    pub(super) const EVENTS: u8 = 11;
-    pub(super) const STATUS: u8 = 15;
-    pub(super) const FLAGS: u8 = 16;
-}
-
-/// Fields of `Span.Event`.
-mod event_field {
-    pub(super) const TIME: u8 = 1;
-    pub(super) const NAME: u8 = 2;
-}
-
-pub(super) const KIND_SERVER: u64 = 2;
-pub(super) const KIND_CLIENT: u64 = 3;
 /// `Status.code`.
 const STATUS_CODE: u8 = 3;
 const STATUS_ERROR: u64 = 2;
@@ -86,12 +37,11 @@ const TRACE_STATE_MAX_BYTES: usize = 512;
 
 /// Appends the spans of a request, each as a field of `ScopeSpans`. Returns how many.
 pub fn put_spans(passage: &Passage<'_>, trace: &Trace, phrases: &Phrases, out: &mut Vec<u8>) -> u64 {
-    out.reserve(ROOM_BYTES);
     let place = passage.place.as_ref().map(|place| phrases.of_place(place));
     let telling = Telling {
         passage,
         trace,
-        target: Target::of(passage.head.target()),
+        target: Target::of(passage.head.target_bytes()),
         method: phrases.of_method(&passage.head.method),
         place: place.as_deref(),
         phrases,
@@ -127,19 +77,17 @@ struct Telling<'a> {
 
 /// A request target, taken apart once.
 struct Target<'a> {
-    path: &'a str,
+    path: &'a [u8],
     /// With its values kept back.
-    query: Option<String>,
+    query: Option<Vec<u8>>,
 }
 
 impl<'a> Target<'a> {
-    fn of(target: &'a str) -> Self {
-        let Some((path, query)) = target.split_once('?') else {
-            return Self { path: target, query: None };
-        };
-        let mut redacted = String::new();
-        put_redacted(query, &mut redacted);
-        Self { path, query: Some(redacted) }
+    fn of(target: &'a [u8]) -> Self {
+        match target.iter().position(|byte| *byte == b'?') {
+            Some(end) => Self { path: &target[..end], query: Some(redacted(&target[end + 1..])) },
+            None => Self { path: target, query: None },
+        }
     }
 }
 
@@ -155,17 +103,17 @@ impl Telling<'_> {
         put_times([passage.unix_nanos(record.started), passage.unix_nanos(passage.ended)], out);
         out.extend_from_slice(self.method.server(head.version));
         self.put_original_method(out);
-        put_attribute(key!(name::URL_PATH), target.path, out);
+        put_text(OF_SPAN, key!(name::URL_PATH), [target.path], out);
         if let Some(query) = &target.query {
-            put_attribute(key!(name::URL_QUERY), query, out);
+            put_text(OF_SPAN, key!(name::URL_QUERY), [query], out);
         }
-        let host = self.phrases.of_host(head.host(), head.port().unwrap_or(passage.port));
+        let host = self.phrases.of_host(head.host_bytes(), head.port().unwrap_or(passage.port));
         out.extend_from_slice(&host.server);
-        put_parts(OF_SPAN, key!(name::CLIENT_ADDRESS), &[passage.client.ip()], out);
+        put_text(OF_SPAN, key!(name::CLIENT_ADDRESS), [passage.client.ip()], out);
         if let Some(place) = self.place {
             out.extend_from_slice(&place.server);
             if let Some(template) = template.filter(|_| place.template.is_none()) {
-                put_attribute(key!(name::HTTP_ROUTE), template, out);
+                put_text(OF_SPAN, key!(name::HTTP_ROUTE), [template], out);
             }
         }
         self.put_retries(out);
@@ -194,18 +142,18 @@ impl Telling<'_> {
         out.extend_from_slice(&endpoint.client);
         self.put_url(endpoint.text.whole(), out);
         if resend > 0 {
-            put_count(key!(name::HTTP_REQUEST_RESEND_COUNT), resend, out);
+            put_int(OF_SPAN, key!(name::HTTP_REQUEST_RESEND_COUNT), resend, out);
         }
         if let Some(place) = self.place {
             out.extend_from_slice(&place.client);
             if let Some(template) = self.template().filter(|_| place.template.is_none()) {
-                put_attribute(key!(name::URL_TEMPLATE), template, out);
+                put_text(OF_SPAN, key!(name::URL_TEMPLATE), [template], out);
             }
         }
         match attempt.ended() {
             Ended::Status { code, .. } => {
                 put_status(code, out);
-                if code >= 400 {
+                if code >= CLIENT_ERRORS_FROM {
                     put_error(&code.to_string(), out);
                 }
             }
@@ -218,12 +166,12 @@ impl Telling<'_> {
     /// The route's path, which stands for the request's wherever requests are put together.
     fn template(&self) -> Option<&str> {
         let known = self.place.and_then(|place| place.template.as_deref());
-        known.or_else(|| self.passage.place.as_ref()?.template(self.target.path))
+        known.or_else(|| self.passage.place.as_ref()?.template(self.passage.head.path()))
     }
 
     fn put_original_method(&self, out: &mut Vec<u8>) {
         if let Method::Other(token) = &self.passage.head.method {
-            put_attribute(key!(name::HTTP_REQUEST_METHOD_ORIGINAL), token, out);
+            put_text(OF_SPAN, key!(name::HTTP_REQUEST_METHOD_ORIGINAL), [&**token], out);
         }
     }
 
@@ -232,20 +180,20 @@ impl Telling<'_> {
         if attempts.len() == 1 && *reason == Some(Reason::Success) {
             return out.extend_from_slice(&self.phrases.plain);
         }
-        put_count(key!(own::ATTEMPTS), attempts.len() as u64, out);
+        put_int(OF_SPAN, key!(own::ATTEMPTS), attempts.len() as u64, out);
         if let Some(reason) = reason {
-            put_attribute(key!(own::REASON), reason.name(), out);
+            put_text(OF_SPAN, key!(own::REASON), [reason.name()], out);
         }
     }
 
     fn put_url(&self, authority: &[u8], out: &mut Vec<u8>) {
+        let Target { path, query } = &self.target;
         // The whole server, `*`, has no path (RFC 9110 section 9.3.7).
-        let path = self.target.path.strip_prefix('*').unwrap_or(self.target.path).as_bytes();
-        match &self.target.query {
-            None => put_parts(OF_SPAN, key!(name::URL_FULL), &[b"http://", authority, path], out),
+        let path = path.strip_prefix(b"*").unwrap_or(path);
+        match query {
+            None => put_text(OF_SPAN, key!(name::URL_FULL), [b"http://", authority, path], out),
             Some(query) => {
-                let parts: [&[u8]; 5] = [b"http://", authority, path, b"?", query.as_bytes()];
-                put_parts(OF_SPAN, key!(name::URL_FULL), &parts, out);
+                put_text(OF_SPAN, key!(name::URL_FULL), [b"http://", authority, path, b"?", query], out);
             }
         }
     }
@@ -307,7 +255,7 @@ fn put_status(status: u16, out: &mut Vec<u8>) {
     const HEAD: [u8; NAME.len() + 2] = encoded(NAME);
     const LENGTH: u8 = 2;
     if status < 0x80 {
-        return put_count(key!(NAME), u64::from(status), out);
+        return put_int(OF_SPAN, key!(NAME), u64::from(status), out);
     }
     let mut whole = [0; 2 + HEAD.len() + 5];
     whole[0] = OF_SPAN << 3 | LENGTH;
@@ -322,8 +270,8 @@ fn put_event(passage: &Passage<'_>, number: u64, attempt: &Attempt, pause: Pause
     put_fixed64(event_field::TIME, passage.unix_nanos(attempt.ended_at(passage.ended)), out);
     put_bytes(event_field::NAME, RETRY_SCHEDULED.as_bytes(), out);
     put_int(OF_EVENT, key!(own::ATTEMPT), number, out);
-    put_str(OF_EVENT, key!(own::REASON), reason_of(attempt), out);
-    put_str(OF_EVENT, key!(own::SOURCE), pause.source.name(), out);
+    put_text(OF_EVENT, key!(own::REASON), [reason_of(attempt)], out);
+    put_text(OF_EVENT, key!(own::SOURCE), [pause.source.name()], out);
     put_float(OF_EVENT, key!(own::DELAY), pause.delay.as_secs_f64() * 1e3, out);
 }
 
@@ -336,7 +284,7 @@ fn reason_of(attempt: &Attempt) -> &'static str {
 }
 
 fn put_error(kind: &str, out: &mut Vec<u8>) {
-    put_attribute(key!(name::ERROR_TYPE), kind, out);
+    put_text(OF_SPAN, key!(name::ERROR_TYPE), [kind], out);
     put_length(field::STATUS, 2, out);
     put_number(STATUS_CODE, STATUS_ERROR, out);
 }
@@ -349,12 +297,4 @@ fn trace_state<'a>(passage: &Passage<'a>, trace: &Trace) -> Option<&'a [u8]> {
     // Several fields would have to be joined; a proxy that only carries them need not.
     let alone = states.next().is_none();
     Some(state).filter(|state| alone && state.len() <= TRACE_STATE_MAX_BYTES && state.is_ascii())
-}
-
-fn put_attribute(key: Key, value: &str, out: &mut Vec<u8>) {
-    put_str(OF_SPAN, key, value, out);
-}
-
-fn put_count(key: Key, value: u64, out: &mut Vec<u8>) {
-    put_int(OF_SPAN, key, value, out);
 }

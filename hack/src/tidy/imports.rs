@@ -30,14 +30,26 @@ const DATAPLANE_PURE: &[&str] = &[
     "dataplane::retry::budget",
     "dataplane::snapshot::plan",
     "dataplane::telemetry::access_log",
+    "dataplane::telemetry::attribute",
     "dataplane::telemetry::passage",
     "dataplane::telemetry::phrases",
+    "dataplane::telemetry::protobuf",
     "dataplane::telemetry::record",
+    "dataplane::telemetry::schema",
+    "dataplane::telemetry::settings",
     "dataplane::telemetry::span",
     "dataplane::telemetry::trace",
 ];
-const ON_A_CORE: &[&str] =
-    &["dataplane::worker", "dataplane::http", "dataplane::upstream", "dataplane::retry", "dataplane::route"];
+const ON_A_CORE: &[&str] = &[
+    "dataplane::worker",
+    "dataplane::http",
+    "dataplane::upstream",
+    "dataplane::retry",
+    "dataplane::route",
+    "dataplane::telemetry::observer",
+    "dataplane::telemetry::outbox",
+    "dataplane::telemetry::remembered",
+];
 const BETWEEN_THREADS: &[&str] = &[
     "dataplane::snapshot::publish",
     "dataplane::worker::mailbox",

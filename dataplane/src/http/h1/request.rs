@@ -112,7 +112,8 @@ impl RequestHead {
         self.authority.of(self.fields.block())
     }
 
-    pub(in crate::http) fn target_bytes(&self) -> &[u8] {
+    /// [`RequestHead::target`], which is ASCII.
+    pub fn target_bytes(&self) -> &[u8] {
         self.target.bytes(self.fields.block())
     }
 
@@ -123,6 +124,11 @@ impl RequestHead {
     /// The host without its port, in lower case; a literal IPv6 address keeps its brackets.
     pub fn host(&self) -> &str {
         self.host.of(self.fields.block())
+    }
+
+    /// [`RequestHead::host`], which is ASCII.
+    pub fn host_bytes(&self) -> &[u8] {
+        self.host.bytes(self.fields.block())
     }
 
     /// The port of the authority.

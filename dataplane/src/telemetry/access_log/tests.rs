@@ -16,7 +16,7 @@ use crate::telemetry::passage::Place;
 use crate::telemetry::phrases::PlaceId;
 use crate::telemetry::record::Record;
 
-const ID: PlaceId = PlaceId { plan: 1, route: 0, rule: 0, cluster: 0 };
+const ID: PlaceId = PlaceId { plan: 1, route: 0, rule: 0, cluster: Some(0) };
 const ROUTE: Rule = Rule {
     matches: vec![],
     request_headers: HeaderEdits { remove: vec![], set: vec![], add: vec![] },
@@ -50,7 +50,13 @@ fn line(format: Format, record: &Record, head: &RequestHead) -> String {
         head,
         client: &AddressText::new(SocketAddr::from(([192, 0, 2, 7], 50_000))),
         port: 80,
-        place: Some(Place { id: ID, route: &route, rule: &ROUTE, service: &service, policy: Some(&policy) }),
+        place: Some(Place {
+            id: ID,
+            route: &route,
+            rule: &ROUTE,
+            service: Some(&service),
+            policy: Some(&policy),
+        }),
         ended: record.started + Duration::from_micros(31_500),
         ended_unix: Duration::from_micros(784_111_777_073_500),
     };

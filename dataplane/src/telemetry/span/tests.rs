@@ -22,7 +22,7 @@ use crate::telemetry::phrases::PlaceId;
 use crate::telemetry::record::Record;
 use crate::telemetry::trace::{Sampler, TraceParent};
 
-const ID: PlaceId = PlaceId { plan: 1, route: 0, rule: 0, cluster: 0 };
+const ID: PlaceId = PlaceId { plan: 1, route: 0, rule: 0, cluster: Some(0) };
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 fn head(text: &str) -> RequestHead {
@@ -63,7 +63,7 @@ fn retried(started: Instant, trace: Trace) -> Record {
 fn spans(record: &Record, head: &RequestHead, rule: &Rule) -> Vec<Span> {
     let (route, policy) = ("shop/pay".parse().unwrap(), "shop/retries".parse().unwrap());
     let service = "shop/payments:80".parse().unwrap();
-    let place = Place { id: ID, route: &route, rule, service: &service, policy: Some(&policy) };
+    let place = Place { id: ID, route: &route, rule, service: Some(&service), policy: Some(&policy) };
     let passage = Passage {
         record,
         head,
