@@ -320,3 +320,13 @@ fn a_collector_that_asks_for_a_pause_gets_it() {
     assert!(waited >= Duration::from_millis(1_500), "{waited:?}");
     assert_eq!(collector.seen().len(), 2);
 }
+
+#[test]
+fn what_is_refused_before_it_is_a_request_has_a_line_too() {
+    let options = Options { access_log: true, ..Options::default() };
+    let env = TestEnv::start_with(&serving([]), &options);
+    assert_eq!(env.send("GET / HTTP/1.1\r\nhost: a b\r\n\r\n").status, 400);
+    let line = &env.access_log(1)[0];
+    assert_eq!((&line["status"], line.get("path"), line.get("reason")), (&400.into(), None, None), "{line}");
+    assert!(line["client"].is_string() && line["time"].is_string() && line["duration_ms"].is_number());
+}

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
@@ -54,13 +54,13 @@ pub async fn serve(core: Rc<Core>, port: u16, mut stream: Stream, peer: SocketAd
             }
         }
         let (mut read, mut write) = stream.split();
-        let after = match receive(&mut read, &mut buffer).await {
+        let begun = clock::now();
+        let after = match receive(&mut read, &mut buffer, begun).await {
             // Boxed: a connection between requests does not hold the memory of one.
             Received::Request(head) => Box::pin(conversation.answer(*head, read, buffer, &mut write)).await,
             Received::Nothing => return,
             Received::Refused(status) => {
-                conversation.core.metrics().count_request(status);
-                respond(&mut write, status, false, true).await;
+                conversation.refuse(status, begun, &mut write).await;
                 After::Close(Some(read))
             }
         };
@@ -83,9 +83,9 @@ async fn await_bytes(stream: &Stream, membership: &Membership) -> bool {
     matches!(ready, Ok(Ok(())))
 }
 
-async fn receive(read: &mut ReadHalf, buffer: &mut BytesMut) -> Received {
+async fn receive(read: &mut ReadHalf, buffer: &mut BytesMut, begun: Instant) -> Received {
     let mut parser = RequestParser::default();
-    let deadline = Some(clock::now() + HEAD_MAX);
+    let deadline = Some(begun + HEAD_MAX);
     loop {
         match parser.parse(buffer) {
             Ok(Some(head)) => return Received::Request(Box::new(head)),
@@ -96,13 +96,13 @@ async fn receive(read: &mut ReadHalf, buffer: &mut BytesMut) -> Received {
             }
         }
         // A read that times out takes the buffer with it.
-        let begun = !buffer.is_empty();
+        let is_begun = !buffer.is_empty();
         buffer.reserve(READ_BYTES);
         match timeout_at(deadline, read.read(buffer)).await {
             Ok(Ok(count)) if count > 0 => {}
             Ok(Ok(_) | Err(_)) => return Received::Nothing,
             // Empty lines begin no request: an answer to them could be taken for that of the next one.
-            Err(_) if !begun => return Received::Nothing,
+            Err(_) if !is_begun => return Received::Nothing,
             Err(_) => return Received::Refused(408),
         }
     }

@@ -29,7 +29,7 @@ use crate::retry::attempts::{Call, Finished, attempts};
 use crate::retry::decide::{Reason, Request};
 use crate::retry::outcome::{Failure, Outcome};
 use crate::telemetry::address::AddressText;
-use crate::telemetry::passage::Passage;
+use crate::telemetry::passage::{Passage, Refusal};
 use crate::telemetry::record::{self, Record};
 use crate::telemetry::trace::TraceParent;
 use crate::worker::core::Core;
@@ -108,6 +108,16 @@ impl Conversation {
         let counters = target.map(|target| self.core.counters_of(target));
         self.core.observer.end(&passage, self.core.metrics(), counters);
         after
+    }
+
+    /// Answers what was begun then and is no request.
+    pub(super) async fn refuse(&self, status: u16, begun: Instant, write: &mut WriteHalf) {
+        let observer = &self.core.observer;
+        self.core.metrics().count_request(status);
+        respond(write, status, false, true).await;
+        let (unix, duration) = (observer.unix(begun), clock::now().saturating_duration_since(begun));
+        let refusal = Refusal { client: &self.peer_text, status, unix, duration };
+        observer.refused(&refusal, self.core.metrics());
     }
 
     /// What the client says about its trace, if that is ours to go on with.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rebound_api::name::{ObjectKey, ServicePort};
 use serde::{Serialize, Serializer};
 
-use super::passage::Passage;
+use super::passage::{Passage, Refusal};
 use super::record::Attempt;
 use super::timestamp::Timestamp;
 use crate::retry::decide::Ended;
@@ -31,10 +31,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<&'a str>,
     client: &'a str,
-    method: &'a str,
-    host: &'a str,
-    path: &'a str,
-    protocol: &'static str,
+    #[serde(flatten)]
+    request: Option<RequestLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
     route: Option<&'a ObjectKey>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
@@ -49,6 +47,15 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     attempts: Vec<AttemptLine>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct RequestLine<'a> {
+    method: &'a str,
+    host: &'a str,
+    path: &'a str,
+    protocol: &'static str,
 }
 
 /// One attempt of it.
@@ -69,14 +76,17 @@ struct AttemptLine {
 pub fn put_line(format: Format, passage: &Passage<'_>, out: &mut Vec<u8>) {
     let time = Timestamp::from_unix(passage.unix(passage.record.started));
     let trace = passage.trace_id().map(|id| id.to_hex());
-    let line = Line {
-        time: time.as_str(),
-        trace_id: trace.as_ref().and_then(|hex| std::str::from_utf8(hex).ok()),
-        client: std::str::from_utf8(passage.client.ip()).unwrap_or_default(),
+    let request = RequestLine {
         method: passage.head.method.as_str(),
         host: passage.head.host(),
         path: passage.head.path(),
         protocol: passage.head.version.name(),
+    };
+    let line = Line {
+        time: time.as_str(),
+        trace_id: trace.as_ref().and_then(|hex| std::str::from_utf8(hex).ok()),
+        client: passage.client.ip_str(),
+        request: Some(request),
         route: passage.place.map(|place| place.route),
         service: passage.place.and_then(|place| place.service),
         policy: passage.place.and_then(|place| place.policy),
@@ -86,11 +96,27 @@ pub fn put_line(format: Format, passage: &Passage<'_>, out: &mut Vec<u8>) {
         reason: passage.record.reason.map(|reason| reason.name()),
         attempts: passage.record.attempts.iter().map(|attempt| AttemptLine::new(passage, attempt)).collect(),
     };
-    match format {
-        Format::Json => line.put_json(out),
-        Format::Text => out.extend_from_slice(line.text().as_bytes()),
-    }
-    out.push(b'\n');
+    line.put(format, out);
+}
+
+/// Appends the line of something that was refused before it was a request: what it asked for is not known.
+pub fn put_refusal(format: Format, refusal: &Refusal<'_>, out: &mut Vec<u8>) {
+    let time = Timestamp::from_unix(refusal.unix);
+    let line = Line {
+        time: time.as_str(),
+        trace_id: None,
+        client: refusal.client.ip_str(),
+        request: None,
+        route: None,
+        service: None,
+        policy: None,
+        status: Some(refusal.status),
+        duration_ms: millis(refusal.duration),
+        broken: None,
+        reason: None,
+        attempts: Vec::new(),
+    };
+    line.put(format, out);
 }
 
 impl AttemptLine {
@@ -112,6 +138,14 @@ impl AttemptLine {
 }
 
 impl Line<'_> {
+    fn put(&self, format: Format, out: &mut Vec<u8>) {
+        match format {
+            Format::Json => self.put_json(out),
+            Format::Text => out.extend_from_slice(self.text().as_bytes()),
+        }
+        out.push(b'\n');
+    }
+
     /// Memory takes everything, and every field has a form in JSON: this cannot fail.
     fn put_json(&self, out: &mut Vec<u8>) {
         serde_json::to_writer(out, self).ok();
@@ -119,11 +153,10 @@ impl Line<'_> {
 
     /// Nothing in it can hold a control character or a quote but what is escaped here.
     fn text(&self) -> String {
-        let Self { time, client, method, protocol, duration_ms, .. } = self;
-        let (host, path) = (self.host.escape_debug(), self.path.escape_debug());
+        let Self { time, client, duration_ms, .. } = self;
+        let request = self.request.map_or_else(|| "-".into(), RequestLine::text);
         let status = self.status.map_or_else(|| "-".into(), |status| status.to_string());
-        let mut text =
-            format!("{time} {client} \"{method} {host}{path} {protocol}\" {status} {duration_ms}ms");
+        let mut text = format!("{time} {client} \"{request}\" {status} {duration_ms}ms");
         put_word("route", self.route, &mut text);
         put_word("service", self.service, &mut text);
         put_word("policy", self.policy, &mut text);
@@ -140,6 +173,13 @@ impl Line<'_> {
         });
         put_word("trace", self.trace_id, &mut text);
         text
+    }
+}
+
+impl RequestLine<'_> {
+    fn text(self) -> String {
+        let Self { method, host, path, protocol } = self;
+        format!("{method} {}{} {protocol}", host.escape_debug(), path.escape_debug())
     }
 }
 

@@ -49,6 +49,12 @@ impl AddressText {
         self.part(self.ip.0, self.ip.1)
     }
 
+    /// The same.
+    pub fn ip_str(&self) -> &str {
+        // Made of digits, letters and separators.
+        std::str::from_utf8(self.ip()).unwrap_or_default()
+    }
+
     /// The address and the port.
     pub fn whole(&self) -> &[u8] {
         self.part(0, self.end)

@@ -27,7 +27,7 @@ use crate::clock;
 /// A batch is sent when it has so many bytes, even if more is waiting.
 const BATCH_MAX_BYTES: usize = 1024 * 1024;
 /// A batch that has begun waits so long for more: a request for every parcel would cost more than the spans.
-const BATCH_WAIT: Duration = Duration::from_millis(500);
+const BATCH_WAIT: Duration = Duration::from_secs(1);
 /// How often a batch is sent again that the collector could not take.
 const RETRIES_MAX: u32 = 2;
 /// The wait before the first of these, unless the collector says how long; it doubles.

@@ -3,13 +3,13 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use super::access_log::{Format, put_line};
+use super::access_log::{Format, put_line, put_refusal};
 use super::metrics::CoreMetrics;
 use super::metrics::durations::{Key, Outcome};
 use super::metrics::histogram::{Exemplar, micros};
 use super::metrics::service::ServiceCounters;
 use super::outbox::Outbox;
-use super::passage::Passage;
+use super::passage::{Passage, Refusal};
 use super::phrases::Phrases;
 use super::record::{Broken, Record};
 use super::reporting::Reporting;
@@ -104,16 +104,18 @@ impl Observer {
         if let Some(service) = service.filter(|_| passage.record.is_rescued()) {
             service.rescued.add(1);
         }
-        if let Some(log) = &self.log
-            && (remarkable || log.share >= 1.0 || fastrand::f64() < log.share)
-        {
-            log.outbox.put(&core.lines_dropped, |out| {
-                put_line(log.format, passage, out);
-                1
-            });
+        if let Some(log) = self.log.as_ref().filter(|log| remarkable || log.draws()) {
+            log.tell(core, |out| put_line(log.format, passage, out));
         }
         if let Some(recent) = self.recent.as_ref().filter(|_| remarkable) {
             recent.tell(passage);
+        }
+    }
+
+    /// Something was refused before it was a request.
+    pub fn refused(&self, refusal: &Refusal<'_>, core: &CoreMetrics) {
+        if let Some(log) = self.log.as_ref().filter(|log| log.draws()) {
+            log.tell(core, |out| put_refusal(log.format, refusal, out));
         }
     }
 
@@ -138,6 +140,20 @@ impl Observer {
             spans.outbox.put(&core.spans_dropped, |out| put_spans(passage, trace, &spans.phrases, out));
         }
         kept
+    }
+}
+
+impl Log {
+    /// Whether an ordinary request gets a line.
+    fn draws(&self) -> bool {
+        self.share >= 1.0 || fastrand::f64() < self.share
+    }
+
+    fn tell(&self, core: &CoreMetrics, put: impl FnOnce(&mut Vec<u8>)) {
+        self.outbox.put(&core.lines_dropped, |out| {
+            put(out);
+            1
+        });
     }
 }
 

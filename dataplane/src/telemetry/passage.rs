@@ -34,6 +34,19 @@ pub struct Passage<'a> {
     pub ended_unix: Duration,
 }
 
+/// What was refused before it was a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal<'a> {
+    /// Who sent it.
+    pub client: &'a AddressText,
+    /// What the client was told.
+    pub status: u16,
+    /// When reading began, since 1970.
+    pub unix: Duration,
+    /// From then to the end of the answer.
+    pub duration: Duration,
+}
+
 /// Where a request led.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
