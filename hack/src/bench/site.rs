@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use serde_json::{Value, json};
 
 use crate::apiserver::Environment;
@@ -27,6 +27,9 @@ use programs::{dataplane, processor_time, proxy, resident};
 
 /// How long anything may take.
 const SOON: Duration = Duration::from_secs(120);
+/// Who has written nothing for so long is done: also with the statuses, which come after the configuration.
+const REST: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A running site. Dropping it ends everything.
 pub(super) struct Site {
@@ -155,27 +158,30 @@ impl Site {
 
     /// How long it takes until another generation than `before` is active; counted by the caller's edit.
     pub(super) fn await_generation_after(&mut self, before: u64, start: Instant) -> anyhow::Result<Duration> {
-        while self.generation()? == before {
-            ensure!(start.elapsed() < SOON, "generation {before} stays active");
-        }
-        Ok(start.elapsed())
+        let is_new = || self.generation().ok().filter(|it| *it != before).map(|_| start.elapsed());
+        poll_closely(is_new).with_context(|| format!("generation {before} stays active"))
     }
 
     /// Seconds that the operator has spent in each stage of its walk, and how often, by its own count.
     pub(super) fn operator_stages(&self) -> anyhow::Result<Vec<String>> {
-        let log = fs::read_to_string(self.folder.path().join("operator"))?;
-        let started = log
-            .lines()
-            .find_map(|line| serde_json::from_str::<Value>(line).ok().filter(|it| it["admin"].is_string()));
-        let admin = started.context("the operator says no admin address")?["admin"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        let page = Connection::open(admin.parse()?)?.get("/metrics")?;
-        let page = String::from_utf8_lossy(&page.body).into_owned();
         let is_total =
             |line: &&str| line.contains("stage=") && (line.contains("_sum{") || line.contains("_count{"));
-        Ok(page.lines().filter(is_total).map(str::to_owned).collect())
+        Ok(self.operator_metrics()?.lines().filter(is_total).map(str::to_owned).collect())
+    }
+
+    fn operator_metrics(&self) -> anyhow::Result<String> {
+        let log = fs::read_to_string(self.folder.path().join("operator"))?;
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let admin = lines.find_map(|line| line["admin"].as_str().map(str::to_owned));
+        let admin = admin.context("the operator says no admin address")?.parse()?;
+        let page = Connection::open(admin)?.get("/metrics")?;
+        Ok(String::from_utf8_lossy(&page.body).into_owned())
+    }
+
+    /// What the operator has written so far, by its own count.
+    fn operator_writes(&self) -> anyhow::Result<Vec<String>> {
+        let is_write = |line: &&str| line.starts_with("rebound_operator_api_writes_total{");
+        Ok(self.operator_metrics()?.lines().filter(is_write).map(str::to_owned).collect())
     }
 
     pub(super) fn operator_memory(&self) -> anyhow::Result<u64> {
@@ -207,15 +213,16 @@ impl Site {
         attached.context("not every route is attached")?;
         // The admin port hangs up on whoever is silent for long.
         self.admin = Connection::open(self.admin_address)?;
-        let mut last = (self.generation()?, Instant::now());
+        let mut last = (0, Vec::new(), Instant::now());
         let still = poll(SOON, || {
-            let generation = self.generation().ok()?;
-            if generation != last.0 {
-                last = (generation, Instant::now());
+            thread::sleep(LOOK_EVERY);
+            let (generation, writes) = (self.generation().ok()?, self.operator_writes().ok()?);
+            if (generation, &writes) != (last.0, &last.1) {
+                last = (generation, writes, Instant::now());
             }
-            (generation > 0 && last.1.elapsed() > Duration::from_secs(3)).then_some(())
+            (generation > 0 && last.2.elapsed() > REST).then_some(())
         });
-        still.context("the configuration does not come to rest")
+        still.context("the cluster does not come to rest")
     }
 }
 
