@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -11,10 +12,12 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent};
 use rebound_api::config::Snapshot;
 use rebound_api::config::codec::{DecodeError, SNAPSHOT_MAX_BYTES, checksum};
 use rebound_api::config::reader::Reader;
+
+use crate::clock;
 
 /// The file is read at least this often, whatever inotify says: a directory that is replaced, or a file system that
 /// sends no events, must not freeze the configuration.
@@ -78,7 +81,7 @@ pub fn watch(path: &Path, mut report: impl FnMut(Result<Snapshot, LoadError>) ->
                 return Ok(());
             }
         }
-        wait(&inotify)?;
+        wait(&inotify, path.file_name().unwrap_or_default())?;
     }
 }
 
@@ -120,15 +123,30 @@ impl Content {
     }
 }
 
-/// Ends when something happened in the directory, or after [`POLL_MAX`].
-fn wait(inotify: &Inotify) -> io::Result<()> {
-    let limit = PollTimeout::try_from(POLL_MAX).unwrap_or(PollTimeout::MAX);
-    let mut entry = [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)];
-    match poll(&mut entry, limit) {
-        Ok(_) | Err(Errno::EINTR) => {}
-        Err(error) => return Err(error.into()),
+/// Ends when something happened that may concern the file, or after [`POLL_MAX`].
+fn wait(inotify: &Inotify, file: &OsStr) -> io::Result<()> {
+    let deadline = clock::now() + POLL_MAX;
+    loop {
+        let left = deadline.saturating_duration_since(clock::now());
+        let limit = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let mut entry = [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut entry, limit) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if concerns(inotify, file) || left.is_zero() {
+            return Ok(());
+        }
     }
-    // What happened does not matter: the file is read in any case.
-    while inotify.read_events().is_ok_and(|events| !events.is_empty()) {}
-    Ok(())
+}
+
+/// Whether anything was moved into the directory, which may be what the file is a link to, or the file itself was
+/// written. What is written beside it, such as the draft of the next one, is not read for that.
+fn concerns(inotify: &Inotify, file: &OsStr) -> bool {
+    let is_near = |event: &InotifyEvent| {
+        event.mask.contains(AddWatchFlags::IN_MOVED_TO) || event.name.as_ref().is_none_or(|it| it == file)
+    };
+    let batches = std::iter::from_fn(|| inotify.read_events().ok().filter(|events| !events.is_empty()));
+    // All of them are taken out: what has happened by now is seen by the one read that follows.
+    batches.filter(|events| events.iter().any(is_near)).count() > 0
 }
