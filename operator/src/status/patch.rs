@@ -25,10 +25,13 @@ use crate::live::{Id, Live, Object};
 use crate::telemetry::metrics::{Metrics, Verb};
 use crate::telemetry::spans;
 
-/// Writes at a time.
-const WRITES_AT_ONCE: usize = 16;
-/// Writes of one round, so that configuration never waits long behind statuses.
+/// Writes at a time: few, so that the API server has time for configuration while it takes thousands of statuses.
+const WRITES_AT_ONCE: usize = 4;
+/// Writes of one round.
 const WRITES_MAX: usize = 256;
+/// What is served comes first: so long a status waits for the configuration that it speaks of to reach the data planes,
+/// and for what turns soon after it.
+const LULL: Duration = Duration::from_millis(50);
 /// The least time between two writes of one object: a Gateway counts its routes, and they may come by the thousand.
 const SPACING: Duration = Duration::from_millis(200);
 /// The kinds whose status several controllers share.
@@ -42,6 +45,8 @@ pub struct Statuses {
     wanted: HashMap<Id, Arc<ObjectStatus>>,
     /// Objects that may say something else than is wanted. All others say what is wanted.
     open: BTreeSet<Id>,
+    /// No write begins before.
+    not_before: Option<Instant>,
     /// By object: the versions between which it is known to say what is wanted.
     settled: HashMap<Id, [Option<String>; 2]>,
     /// When an object was written last.
@@ -92,19 +97,10 @@ impl Statuses {
     ) -> Self {
         let reporter = Reporter { controller: controller.into(), instance: Some(identity.into()) };
         let recorder = Recorder::new(client.clone(), reporter);
-        let (wanted, open, settled, times, warned, under_way) = <_>::default();
+        let (wanted, open, not_before, settled, times, warned, under_way) = <_>::default();
         let writer = Arc::new(Writer { client, leadership, recorder });
-        Self {
-            writer,
-            metrics,
-            controller: controller.into(),
-            wanted,
-            open,
-            settled,
-            times,
-            warned,
-            under_way,
-        }
+        let controller = controller.into();
+        Self { writer, metrics, controller, wanted, open, not_before, settled, times, warned, under_way }
     }
 
     /// From now on these are wanted, and of the other objects nothing is said.
@@ -113,15 +109,11 @@ impl Statuses {
         for status in statuses {
             let Some(id) = id(status) else { continue };
             if before.remove(&id).is_none_or(|it| !is_same(&it, status)) {
-                self.settled.remove(&id);
-                self.open.insert(id.clone());
+                self.unsettle(&id);
             }
             self.wanted.insert(id, status.clone());
         }
-        for id in before.into_keys() {
-            self.settled.remove(&id);
-            self.open.insert(id);
-        }
+        before.keys().for_each(|id| self.unsettle(id));
     }
 
     /// Takes nothing for settled.
@@ -136,8 +128,7 @@ impl Statuses {
         for status in statuses {
             let Some(id) = id(&status) else { continue };
             if self.wanted.get(&id).is_none_or(|it| !is_same(it, &status)) {
-                self.settled.remove(&id);
-                self.open.insert(id.clone());
+                self.unsettle(&id);
                 self.wanted.insert(id, status);
             }
         }
@@ -160,6 +151,15 @@ impl Statuses {
         }
     }
 
+    /// Something else than before is wanted.
+    fn unsettle(&mut self, id: &Id) {
+        if self.open.is_empty() {
+            self.not_before = Some(Instant::now() + LULL);
+        }
+        self.settled.remove(id);
+        self.open.insert(id.clone());
+    }
+
     /// Starts to write what is not as wanted, as far as one round goes; `touched` may have changed. Nothing is started
     /// while something is under way: [`Self::written`] tells when to go on.
     pub fn write(&mut self, touched: &BTreeSet<Id>, live: &Live) -> Left {
@@ -167,6 +167,10 @@ impl Statuses {
         self.open.extend(touched.iter().filter(is_ours).cloned());
         let mut left = Left::default();
         if self.under_way.is_some() || self.open.is_empty() {
+            return left;
+        }
+        if let Some(at) = self.not_before.filter(|at| *at > Instant::now()) {
+            left.wait(at);
             return left;
         }
         self.times.retain(|_, at| at.elapsed() < SPACING);
