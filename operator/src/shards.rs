@@ -6,9 +6,11 @@
 //!
 //! A shard is a run of listeners, routes or clusters: zlib over a JSON list. The manifest names the shards in order,
 //! each with the checksum (XXH3-128) of its text, and has the checksum of the whole. Shards have fixed names and are
-//! rewritten in place, before the manifest: a set is used whole or not at all, and whoever reads one half-written
-//! finds checksums that do not fit. Endpoints are in shards of their own, so that their coming and going rewrites
-//! little. No checksum is a signature: who may write these ConfigMaps may write fitting ones.
+//! rewritten in place: a set is used whole or not at all, and whoever reads one half-written finds checksums that do
+//! not fit. Mostly little has changed: then the ConfigMap of the manifest carries the shards that are not stored yet,
+//! is written before them, and is a whole set from the first moment. What is too much for that is written before the
+//! manifest. Endpoints are in shards of their own, so that their coming and going rewrites little. No checksum is a
+//! signature: who may write these ConfigMaps may write fitting ones.
 //!
 //! Pure: no client, no file, no clock. Joining reads what anybody may have written: everything has a bound, and
 //! nothing panics.
@@ -34,6 +36,8 @@ pub const UNNAMED: &str = "unnamed";
 pub const PART_KEY: &str = "part";
 /// The largest compressed shard. The API server takes 1 MiB for all data of a ConfigMap.
 pub const PART_MAX_BYTES: usize = 900 * 1024;
+/// The most bytes of shards that the ConfigMap of a manifest carries, each under the name of its own ConfigMap.
+pub const CARRIED_MAX_BYTES: usize = 256 * 1024;
 /// The largest manifest.
 pub const MANIFEST_MAX_BYTES: usize = 64 * 1024;
 /// The most shards of a set. The agent's Role names each of them, so that it need not follow their number. The largest
@@ -58,13 +62,19 @@ pub fn shard_name(base: &str, index: usize) -> String {
     format!("{base}{MANIFEST_SUFFIX}-v{FORMAT_VERSION}-{index}")
 }
 
-/// The snapshot file of a whole set, byte for byte what `api::config::codec::encode` writes. `part` finds a shard by
-/// its name.
-pub fn join<'a>(manifest: &str, part: impl Fn(&str) -> Option<&'a [u8]>) -> Result<Vec<u8>, JoinError> {
+/// The snapshot file of a whole set, byte for byte what `api::config::codec::encode` writes. `parts` finds what may be
+/// the shard of a name; the first that is what the manifest means is used.
+pub fn join<P>(manifest: &str, parts: impl Fn(&str) -> P) -> Result<Vec<u8>, JoinError>
+where
+    P: IntoIterator<Item: AsRef<[u8]>>,
+{
     let mut assembly = Assembly::new(Manifest::parse(manifest)?, None);
     for name in assembly.missing() {
-        let part = part(&name).ok_or_else(|| JoinError::Missing(name.clone()))?;
-        assembly.add(&name, part)?;
+        let mut failed = JoinError::Missing(name.clone());
+        let mut add = |part: P::Item| assembly.add(&name, part.as_ref()).map_err(|error| failed = error);
+        if !parts(&name).into_iter().any(|part| add(part).is_ok()) {
+            return Err(failed);
+        }
     }
     assembly.join()
 }

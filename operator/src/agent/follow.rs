@@ -12,10 +12,9 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::gather::{Gather, GatherError};
+use super::gather::{Found, Gather, GatherError};
 use super::{Pauses, Progress, Settings, WATCH_MAX};
 use crate::apply::files::replace;
-use crate::shards::MANIFEST_KEY;
 
 /// Between attempts to watch.
 const WATCH_PAUSES: Pauses = Pauses::new(Duration::from_millis(200), Duration::from_secs(5));
@@ -32,11 +31,11 @@ pub(super) async fn follow(client: Client, settings: &Settings, tell: watch::Sen
     let mut file = File { path: settings.out.clone(), gather: Gather::new(maps.clone()), tell };
     let mut manifests = pin!(manifests(maps, &settings.manifest));
     let mut next = manifests.next().await;
-    while let Some(manifest) = next {
+    while let Some(found) = next {
         let begun = Instant::now();
         let mut pauses = SET_PAUSES;
         next = loop {
-            let pause = match file.bring(&manifest).await {
+            let pause = match file.bring(&found).await {
                 Ok(()) => None,
                 Err(error) => {
                     let is_worth_telling = error.is_final() || begun.elapsed() > INCOMPLETE_MAX;
@@ -56,26 +55,23 @@ pub(super) async fn follow(client: Client, settings: &Settings, tell: watch::Sen
     }
 }
 
-/// The texts of the manifest, of several at once the last.
-fn manifests(maps: Api<ConfigMap>, name: &str) -> impl Stream<Item = String> + use<> {
+/// The manifest, of several at once the last.
+fn manifests(maps: Api<ConfigMap>, name: &str) -> impl Stream<Item = Found> + use<> {
     let seconds = u32::try_from(WATCH_MAX.as_secs()).unwrap_or(u32::MAX);
     let config = watcher::Config::default().fields(&format!("metadata.name={name}")).timeout(seconds);
     let mut is_broken = false;
     // The beginning of a list says nothing about how it will end.
     let events = watcher(maps, config).filter(|event| future::ready(!matches!(event, Ok(Event::Init))));
-    let texts = events.backoff(WATCH_PAUSES).filter_map(move |event| {
+    let found = events.backoff(WATCH_PAUSES).filter_map(move |event| {
         note_watch(&mut is_broken, event.as_ref().err());
-        future::ready(event.ok().and_then(text))
+        future::ready(event.ok().and_then(found))
     });
-    texts.ready_chunks(MANIFESTS_MAX).filter_map(|mut texts| future::ready(texts.pop()))
+    found.ready_chunks(MANIFESTS_MAX).filter_map(|mut found| future::ready(found.pop()))
 }
 
-/// A manifest without its text is told about as one that does not parse.
-fn text(event: Event<ConfigMap>) -> Option<String> {
+fn found(event: Event<ConfigMap>) -> Option<Found> {
     match event {
-        Event::InitApply(map) | Event::Apply(map) => {
-            Some(map.data.and_then(|mut data| data.remove(MANIFEST_KEY)).unwrap_or_default())
-        }
+        Event::InitApply(map) | Event::Apply(map) => Some(map.into()),
         Event::Delete(_) => {
             tracing::warn!("the manifest was deleted; the data plane keeps what it has");
             None
@@ -105,8 +101,8 @@ struct File {
 
 impl File {
     /// Writes what a manifest says, if all of it is there and right.
-    async fn bring(&mut self, manifest: &str) -> Result<(), GatherError> {
-        let (generation, bytes) = self.gather.set(manifest).await?;
+    async fn bring(&mut self, found: &Found) -> Result<(), GatherError> {
+        let (generation, bytes) = self.gather.set(found).await?;
         replace(&self.path, &bytes).map_err(GatherError::Write)?;
         tracing::info!(%generation, bytes = bytes.len(), "the snapshot is written");
         self.tell.send_replace(Progress { written: generation, problem: None });

@@ -1,12 +1,14 @@
 //! The set of a manifest: what an earlier one had is kept, the rest is fetched.
 
+use std::collections::BTreeMap;
+
 use futures::{StreamExt, stream};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use rebound_api::name::Generation;
 
-use crate::shards::{Assembly, JoinError, Manifest, PART_KEY};
+use crate::shards::{Assembly, JoinError, MANIFEST_KEY, Manifest, PART_KEY};
 
 /// Shards that are fetched at a time.
 const GETS_MAX: usize = 8;
@@ -24,6 +26,15 @@ pub(super) enum GatherError {
     },
     #[error("the snapshot cannot be written: {0}")]
     Write(#[source] std::io::Error),
+}
+
+/// What the ConfigMap of a manifest holds.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The text of the manifest; empty if there is none, which does not parse.
+    manifest: String,
+    /// Shards that it carries, by their names: perhaps all that are new, and perhaps none.
+    carried: BTreeMap<String, ByteString>,
 }
 
 /// Fetches sets.
@@ -52,15 +63,28 @@ impl GatherError {
     }
 }
 
+impl From<ConfigMap> for Found {
+    fn from(map: ConfigMap) -> Self {
+        let manifest = map.data.and_then(|mut data| data.remove(MANIFEST_KEY)).unwrap_or_default();
+        Self { manifest, carried: map.binary_data.unwrap_or_default() }
+    }
+}
+
 impl Gather {
     pub(super) fn new(maps: Api<ConfigMap>) -> Self {
         Self { maps, last: None }
     }
 
     /// The generation and the snapshot file that a manifest stands for. Shards that fit are kept if others do not.
-    pub(super) async fn set(&mut self, manifest: &str) -> Result<(Generation, Vec<u8>), GatherError> {
-        let assembly = Assembly::new(Manifest::parse(manifest)?, self.last.as_ref());
+    pub(super) async fn set(&mut self, found: &Found) -> Result<(Generation, Vec<u8>), GatherError> {
+        let assembly = Assembly::new(Manifest::parse(&found.manifest)?, self.last.as_ref());
         let assembly = self.last.insert(assembly);
+        for name in assembly.missing() {
+            if let Some(part) = found.carried.get(&name) {
+                // One that does not fit is left over from an earlier manifest; the right one is fetched.
+                assembly.add(&name, &part.0).ok();
+            }
+        }
         let shards = stream::iter(assembly.missing()).map(|name| shard(&self.maps, name));
         let mut shards = shards.buffer_unordered(GETS_MAX);
         let mut failed = None;

@@ -20,7 +20,7 @@ use crate::build::{Applied, Config, Desired, Prepared};
 use crate::lease::Leadership;
 use crate::live::kind::Kind;
 use crate::live::{Id, Live, Object};
-use crate::shards::{self, Set, Shard};
+use crate::shards::{self, CARRIED_MAX_BYTES, Set, Shard};
 use crate::telemetry::metrics::Metrics;
 use write::{Wish, Writer};
 
@@ -48,8 +48,10 @@ struct Wishes {
     meta: ObjectMeta,
     /// Each made from the shard beside it.
     shards: Vec<(Arc<Shard>, Wish)>,
-    /// Written after the shards: it must not name any that is not there yet.
     manifest: Option<Wish>,
+    /// The manifest has all shards with it that are not stored yet, and is written before them. Otherwise after them:
+    /// it must not name any that is not to be had.
+    carries: bool,
     objects: Vec<Wish>,
     /// What it has already stays, wished for or not.
     keeps: bool,
@@ -95,7 +97,7 @@ impl Cluster {
         self.gateways.retain(|key, _| wanted.contains(key));
         let mut applied = Vec::with_capacity(prepared.len());
         for mut desired in prepared {
-            self.wish(&mut desired);
+            self.wish(&mut desired, live);
             if let Err(error) = self.write(&desired.gateway, live).await {
                 desired.config = Config::Pending { message: error.to_string() };
             }
@@ -136,7 +138,7 @@ impl Cluster {
             changed.push((key.clone(), set.is_ok()));
             match set {
                 Ok(set) => {
-                    self.reconfigure(&key, Arc::new(set));
+                    self.reconfigure(&key, Arc::new(set), live);
                     // What fails is logged there, and kept among what is unwritten.
                     let _ = self.write(&key, live).await;
                 }
@@ -177,7 +179,7 @@ impl Cluster {
     }
 
     /// Takes over what is wanted of a Gateway. Of one that is refused the last wishes stay.
-    fn wish(&mut self, desired: &mut Desired<Prepared>) {
+    fn wish(&mut self, desired: &mut Desired<Prepared>, live: &Live) {
         if desired.is_refused() {
             return;
         }
@@ -190,20 +192,19 @@ impl Cluster {
             wishes.meta = desired.meta.clone();
         }
         match &desired.config {
-            Config::Changed(set) => self.reconfigure(&desired.gateway, set.clone()),
-            Config::Unchanged(set) if is_new => self.reconfigure(&desired.gateway, set.clone()),
+            Config::Changed(set) => self.reconfigure(&desired.gateway, set.clone(), live),
+            Config::Unchanged(set) if is_new => self.reconfigure(&desired.gateway, set.clone(), live),
             _ => {}
         }
     }
 
-    fn reconfigure(&mut self, gateway: &ObjectKey, set: Arc<Set>) {
+    fn reconfigure(&mut self, gateway: &ObjectKey, set: Arc<Set>, live: &Live) {
         let Some(wishes) = self.gateways.get_mut(gateway) else { return };
-        wishes.configure(&set);
+        wishes.configure(&set, |wish| self.writer.is_fulfilled(wish, live));
         self.current.insert(gateway.clone(), set);
     }
 
-    /// Writes what differs of one Gateway. The rest of it waits when something fails: the manifest must not name
-    /// shards that are not there.
+    /// Writes what differs of one Gateway. The rest of it waits when something fails.
     async fn write(&mut self, gateway: &ObjectKey, live: &Live) -> Result<(), ApplyError> {
         let Some(wishes) = self.gateways.get(gateway) else { return Ok(()) };
         let written = wishes.write(&mut self.writer, live).await;
@@ -269,7 +270,7 @@ impl Wishes {
     }
 
     /// Wishes for the ConfigMaps of a set. Those of shards that were there before are taken over.
-    fn configure(&mut self, set: &Set) {
+    fn configure(&mut self, set: &Set, is_stored: impl Fn(&Wish) -> bool) {
         let mut before = std::mem::take(&mut self.shards).into_iter();
         let wish = |(name, shard): (&str, &Arc<Shard>)| {
             let known = before.next().filter(|(it, wish)| Arc::ptr_eq(it, shard) && wish.id.name == name);
@@ -279,16 +280,24 @@ impl Wishes {
             })
         };
         self.shards = set.shards().filter_map(wish).collect();
-        self.manifest = Wish::new(config_map::manifest(set, &self.meta));
+        let new = self.shards.iter().filter(|(_, wish)| !is_stored(wish));
+        let new: Vec<_> = new.map(|(shard, wish)| (&*wish.id.name, shard.part())).collect();
+        self.carries = new.iter().map(|(_, part)| part.len()).sum::<usize>() <= CARRIED_MAX_BYTES;
+        let manifest = Wish::new(config_map::manifest(set, &self.meta));
+        self.manifest = if self.carries && !new.is_empty() {
+            manifest.map(|wish| wish.carrying(config_map::carried(new.into_iter())))
+        } else {
+            manifest
+        };
     }
 
     /// Writes what differs. What comes later waits when something fails.
     async fn write(&self, writer: &mut Writer, live: &Live) -> Result<(), (Id, ApplyError)> {
+        let (before, after) =
+            if self.carries { (self.manifest.as_ref(), None) } else { (None, self.manifest.as_ref()) };
+        writer.put_each(before.into_iter(), live).await?;
         writer.put_all(self.shards.iter().map(|(_, wish)| wish), live).await?;
-        for wish in self.manifest.iter().chain(&self.objects) {
-            writer.put(wish, live).await.map_err(|error| (wish.id.clone(), error))?;
-        }
-        Ok(())
+        writer.put_each(after.into_iter().chain(&self.objects), live).await
     }
 }
 

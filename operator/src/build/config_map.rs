@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use rebound_api::config::{Snapshot, codec};
 use rebound_api::name::ObjectKey;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::shards::{self, MANIFEST_KEY, Manifest, PART_KEY, Set};
 
@@ -22,13 +22,18 @@ pub fn shard(name: &str, part: &[u8], meta: &ObjectMeta) -> Value {
     })
 }
 
-/// The ConfigMap of the manifest, to be written after the shards: it must not name any that is not there yet.
+/// The ConfigMap of the manifest, without what it may carry.
 pub fn manifest(set: &Set, meta: &ObjectMeta) -> Value {
     object(ConfigMap {
         metadata: ObjectMeta { name: Some(set.manifest_name()), ..meta.clone() },
         data: Some(BTreeMap::from([(MANIFEST_KEY.into(), set.manifest().into())])),
         ..ConfigMap::default()
     })
+}
+
+/// The shards (name and content) that a manifest carries, as the `binaryData` of its ConfigMap.
+pub fn carried<'a>(shards: impl Iterator<Item = (&'a str, &'a [u8])>) -> Value {
+    shards.map(|(name, part)| (name.to_owned(), json!(ByteString(part.to_vec())))).collect()
 }
 
 #[expect(clippy::expect_used, reason = "texts for keys, and no floats")]
@@ -44,14 +49,14 @@ pub fn current<'a>(
     let maps: BTreeMap<_, _> = maps.map(|(namespace, name, body)| ((namespace, name), body)).collect();
     let manifests = maps.iter().filter_map(|((namespace, name), body)| {
         let base = shards::manifest_base(name)?;
-        Some((*namespace, base, body["data"][MANIFEST_KEY].as_str()?))
+        Some((*namespace, base, *body, body["data"][MANIFEST_KEY].as_str()?))
     });
-    let sets = manifests.filter_map(|(namespace, base, text)| {
-        let parts: BTreeMap<_, _> = maps
-            .range((namespace, "")..)
-            .map_while(|((space, name), body)| (*space == namespace).then(|| (*name, part(body))))
-            .collect();
-        let joined = shards::join(text, |name| parts.get(name)?.as_deref()).ok();
+    let sets = manifests.filter_map(|(namespace, base, manifest, text)| {
+        let parts = |name: &str| {
+            let stored = || part(maps.get(&(namespace, name))?, PART_KEY);
+            part(manifest, name).into_iter().chain(stored())
+        };
+        let joined = shards::join(text, parts).ok();
         let snapshot = joined.and_then(|bytes| codec::decode(&bytes).ok()).or_else(|| empty(text))?;
         // Whoever may write ConfigMaps in one namespace has no say about the Gateways of another.
         let set = shards::split(snapshot, base, None).ok()?;
@@ -69,15 +74,13 @@ fn empty(manifest: &str) -> Option<Snapshot> {
     Some(Snapshot { generation, gateway, listeners: Vec::new(), routes: Vec::new(), clusters: Vec::new() })
 }
 
-fn part(body: &Value) -> Option<Vec<u8>> {
-    let text = body["binaryData"].get(PART_KEY)?;
+fn part(body: &Value, key: &str) -> Option<Vec<u8>> {
+    let text = body["binaryData"].get(key)?;
     ByteString::deserialize(text).ok().map(|bytes| bytes.0)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn set() -> Set {
@@ -106,6 +109,25 @@ mod tests {
         let objects = built();
         assert_eq!(objects.last().unwrap()["metadata"]["name"], "gw-fsm-config", "the manifest comes last");
         assert_eq!(recalled(&objects), *set().snapshot());
+    }
+
+    #[test]
+    fn what_the_manifest_carries_counts_if_it_fits_and_otherwise_what_is_stored() {
+        let set = set();
+        let (name, shard) = set.shards().next().unwrap();
+        let read_back = |stored: Option<&[u8]>, carried_part: &[u8]| {
+            let mut objects = built();
+            match stored {
+                Some(part) => objects[0]["binaryData"][PART_KEY] = json!(ByteString(part.to_vec())),
+                None => drop(objects.remove(0)),
+            }
+            objects.last_mut().unwrap()["binaryData"] = carried([(name, carried_part)].into_iter());
+            recalled(&objects) == *set.snapshot()
+        };
+        assert!(read_back(None, shard.part()));
+        assert!(read_back(Some(b"an older one"), shard.part()));
+        assert!(read_back(Some(shard.part()), b"an older one"));
+        assert!(!read_back(Some(b"an older one"), b"another"));
     }
 
     #[test]

@@ -53,6 +53,12 @@ impl Memory {
         let is_told = version.is_some() || self.at.elapsed() < ECHO_MAX;
         self.given == given && is_known && is_told
     }
+
+    /// Whether what the watch has told, of this `resourceVersion`, is from before the object was given that.
+    fn is_ahead_of(&self, version: Option<&String>) -> bool {
+        let [before, after] = &self.versions;
+        before != after && before.as_ref() == version
+    }
 }
 
 /// An object as it is to be.
@@ -72,6 +78,12 @@ impl Wish {
         let given = format!("{:032x}", xxh3_128(object.to_string().as_bytes()));
         object["metadata"]["annotations"][GIVEN] = json!(given);
         Some(Self { id, object, given })
+    }
+
+    /// With a `binaryData` that does not make it another wish: once it is not needed any more, it may stay or go.
+    pub(super) fn carrying(mut self, binary_data: Value) -> Self {
+        self.object["binaryData"] = binary_data;
+        self
     }
 
     /// Whether an object of that name is the one that is wished for: it bears our label, or belongs to the same owner
@@ -108,6 +120,18 @@ impl Writer {
         failed.map_or(Ok(()), Err)
     }
 
+    /// Makes objects so, one after the other. What comes later waits when something fails.
+    pub(super) async fn put_each<'w>(
+        &mut self,
+        wishes: impl Iterator<Item = &'w Wish>,
+        live: &Live,
+    ) -> Result<(), (Id, ApplyError)> {
+        for wish in wishes {
+            self.put(wish, live).await.map_err(|error| (wish.id.clone(), error))?;
+        }
+        Ok(())
+    }
+
     /// Makes the object so, unless it is.
     pub(super) async fn put(&mut self, wish: &Wish, live: &Live) -> Result<(), ApplyError> {
         if !self.is_settled(wish, live) {
@@ -122,18 +146,29 @@ impl Writer {
         self.memory.get(id).is_some_and(|it| it.is_settled(given, version))
     }
 
+    /// Whether the object is so, as far as is known.
+    pub(super) fn is_fulfilled(&self, wish: &Wish, live: &Live) -> bool {
+        self.is_settled(wish, live) || self.is_as_wished(wish, live)
+    }
+
+    /// Whether the object was so when it was last seen. What was written since is not seen yet.
+    fn is_as_wished(&self, Wish { id, object, .. }: &Wish, live: &Live) -> bool {
+        let is_old = |found: &Object| {
+            self.memory.get(id).is_some_and(|it| it.is_ahead_of(found.meta.resource_version.as_ref()))
+        };
+        live.object(id).is_some_and(|found| !is_old(found) && !is_immutable(found) && holds(found, object))
+    }
+
     async fn send(&self, wish: &Wish, live: &Live) -> Result<Memory, ApplyError> {
         let Wish { id, object, given } = wish;
         let found = live.object(id);
         let before = found.and_then(|it| it.meta.resource_version.clone());
         self.ensure_ours(wish, found).await?;
-        let frozen = found.filter(|found| is_immutable(found));
-        if let Some(frozen) = frozen {
+        if let Some(frozen) = found.filter(|found| is_immutable(found)) {
             self.remove(id, frozen).await?;
         }
-        let is_as_wished = frozen.is_none() && found.is_some_and(|found| holds(found, object));
         let mut after = before.clone();
-        if !is_as_wished {
+        if !self.is_as_wished(wish, live) {
             let (parameters, patch) = (PatchParams::apply(OPERATOR).force(), Patch::Apply(object));
             let api = api(&self.client, id);
             let write = api.patch(&id.name, &parameters, &patch).instrument(span(id));
@@ -288,6 +323,28 @@ mod tests {
         assert_eq!(first.object["metadata"]["annotations"][GIVEN], json!(first.given));
         assert_ne!(wish("b").given, first.given);
         assert_eq!(wish("a").given, first.given);
+    }
+
+    #[test]
+    fn what_a_manifest_carries_does_not_make_it_another_wish_and_is_written() {
+        let wish = Wish::new(json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"namespace": "n", "name": "c"}, "data": {"key": "a"}}));
+        let carrying = wish.clone().unwrap().carrying(json!({"shard": "eA=="}));
+        assert_eq!(carrying.given, wish.unwrap().given);
+        assert_eq!(carrying.object["binaryData"], json!({"shard": "eA=="}));
+    }
+
+    #[test]
+    fn what_was_seen_before_a_write_says_nothing_about_the_object_now() {
+        let version = |text: &str| Some(text.to_owned());
+        let memory = |versions| Memory { given: String::new(), versions, at: Instant::now() };
+        let written = memory([version("1"), version("2")]);
+        assert!(written.is_ahead_of(version("1").as_ref()));
+        assert!(!written.is_ahead_of(version("2").as_ref()));
+        assert!(
+            !memory([version("1"), version("1")]).is_ahead_of(version("1").as_ref()),
+            "nothing was written"
+        );
     }
 
     #[test]
