@@ -74,6 +74,11 @@ impl Site {
         let operator = Process::start(&mut command)?;
         let written = objects::watch_manifest(address)?;
         written.recv_timeout(SOON).context("the operator writes no manifest")?;
+        let mut api = Connection::open(address)?;
+        // The last that is written: no agent would run before.
+        let deployment = format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{BASE}");
+        let is_there = || ok(&api.get(&deployment).ok()?).ok();
+        poll(SOON, is_there).context("the operator makes no Deployment")?;
         let snapshot = folder.path().join("snapshot");
         let (dataplane, admin) = dataplane(programs, &snapshot, log("dataplane")?)?;
         let mut command = Command::new(&programs.operator);
@@ -90,7 +95,7 @@ impl Site {
         let agent = Process::start(command.stdout(Stdio::null()).stderr(log("agent")?))?;
         let mut site = Self {
             size,
-            api: Connection::open(address)?,
+            api,
             admin: Connection::open(admin)?,
             admin_address: admin,
             snapshot,
