@@ -7,6 +7,7 @@ pub mod files;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use rebound_api::config::Snapshot;
 use rebound_api::name::ObjectKey;
@@ -104,6 +105,14 @@ impl Sink {
     pub fn recall(&mut self, live: &Live) {
         if let Self::Cluster(cluster) = self {
             cluster.recall(live);
+        }
+    }
+
+    /// When something that waits may be written; none: nothing waits.
+    pub fn due(&self) -> Option<Instant> {
+        match self {
+            Self::Files(_) => None,
+            Self::Cluster(cluster) => cluster.due(),
         }
     }
 

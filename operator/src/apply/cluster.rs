@@ -6,6 +6,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use kube::Client;
 use kube::core::ObjectMeta;
@@ -27,6 +28,9 @@ use write::{Wish, Writer};
 /// So many reports of pods that are gone are left alone. Not every pod that is not known yet is gone, and one whose
 /// report is taken away by mistake serves a while before it says so again.
 const GONE_MAX: usize = 32;
+/// Shards that a manifest carries are stored so long after it: what is served comes first, and what changes soon after
+/// is stored with them.
+const STORE_AFTER: Duration = Duration::from_millis(50);
 
 /// What is wanted of the API server, and what it was given.
 #[derive(Debug)]
@@ -49,9 +53,9 @@ struct Wishes {
     /// Each made from the shard beside it.
     shards: Vec<(Arc<Shard>, Wish)>,
     manifest: Option<Wish>,
-    /// The manifest has all shards with it that are not stored yet, and is written before them. Otherwise after them:
-    /// it must not name any that is not to be had.
-    carries: bool,
+    /// When the shards are stored that the manifest carries; until then it may be changed again. None: it carries none,
+    /// and is written after all shards, because it must not name any that is not to be had.
+    store_at: Option<Instant>,
     objects: Vec<Wish>,
     /// What it has already stays, wished for or not.
     keeps: bool,
@@ -83,6 +87,12 @@ impl Cluster {
     /// Whether something is left that could not be written.
     pub(super) fn is_behind(&self) -> bool {
         self.is_left_over || !self.unwritten.is_empty()
+    }
+
+    /// When [`Self::repair`] has something to do although nothing has changed; what failed is not waited for here.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let waiting = self.gateways.iter().filter(|(key, _)| !self.unwritten.contains(*key));
+        waiting.filter_map(|(_, wishes)| wishes.store_at).min()
     }
 
     /// Writes what differs, and takes away what nobody needs any more.
@@ -164,13 +174,14 @@ impl Cluster {
         touched.iter().filter(|id| live.object(id).is_none()).for_each(|id| self.writer.forget(id));
     }
 
-    /// Puts right what others have changed, and writes what could not be written before.
+    /// Puts right what others have changed, and writes what could not be written before or has waited.
     pub(super) async fn repair(&mut self, touched: &BTreeSet<Id>, is_due: bool, live: &Live) {
         let is_touched = |wishes: &Wishes| wishes.all().any(|wish| touched.contains(&wish.id));
-        let affected = self
-            .gateways
-            .iter()
-            .filter(|(key, it)| (is_due && self.unwritten.contains(*key)) || is_touched(it));
+        let now = Instant::now();
+        let affected = self.gateways.iter().filter(|(key, it)| {
+            let has_waited = it.store_at.is_some_and(|at| at <= now);
+            (is_due && (has_waited || self.unwritten.contains(*key))) || is_touched(it)
+        });
         let affected: Vec<_> = affected.map(|(key, _)| key.clone()).collect();
         for key in affected {
             // What fails is logged there, and kept among what is unwritten.
@@ -206,7 +217,7 @@ impl Cluster {
 
     /// Writes what differs of one Gateway. The rest of it waits when something fails.
     async fn write(&mut self, gateway: &ObjectKey, live: &Live) -> Result<(), ApplyError> {
-        let Some(wishes) = self.gateways.get(gateway) else { return Ok(()) };
+        let Some(wishes) = self.gateways.get_mut(gateway) else { return Ok(()) };
         let written = wishes.write(&mut self.writer, live).await;
         match written {
             Ok(()) => {
@@ -282,22 +293,29 @@ impl Wishes {
         self.shards = set.shards().filter_map(wish).collect();
         let new = self.shards.iter().filter(|(_, wish)| !is_stored(wish));
         let new: Vec<_> = new.map(|(shard, wish)| (&*wish.id.name, shard.part())).collect();
-        self.carries = new.iter().map(|(_, part)| part.len()).sum::<usize>() <= CARRIED_MAX_BYTES;
-        let manifest = Wish::new(config_map::manifest(set, &self.meta));
-        self.manifest = if self.carries && !new.is_empty() {
-            manifest.map(|wish| wish.carrying(config_map::carried(new.into_iter())))
-        } else {
-            manifest
-        };
+        let bytes: usize = new.iter().map(|(_, part)| part.len()).sum();
+        self.manifest = Wish::new(config_map::manifest(set, &self.meta));
+        let carries = !new.is_empty() && bytes <= CARRIED_MAX_BYTES;
+        if carries {
+            let carried = config_map::carried(new.into_iter());
+            self.manifest = self.manifest.take().map(|wish| wish.carrying(carried));
+        }
+        let soon = || Instant::now() + STORE_AFTER;
+        self.store_at = carries.then(|| self.store_at.unwrap_or_else(soon));
     }
 
     /// Writes what differs. What comes later waits when something fails.
-    async fn write(&self, writer: &mut Writer, live: &Live) -> Result<(), (Id, ApplyError)> {
-        let (before, after) =
-            if self.carries { (self.manifest.as_ref(), None) } else { (None, self.manifest.as_ref()) };
-        writer.put_each(before.into_iter(), live).await?;
+    async fn write(&mut self, writer: &mut Writer, live: &Live) -> Result<(), (Id, ApplyError)> {
+        if let Some(at) = self.store_at {
+            writer.put_each(self.manifest.iter(), live).await?;
+            if at > Instant::now() {
+                return writer.put_each(self.objects.iter(), live).await;
+            }
+        }
         writer.put_all(self.shards.iter().map(|(_, wish)| wish), live).await?;
-        writer.put_each(after.into_iter().chain(&self.objects), live).await
+        writer.put_each(self.manifest.iter().chain(&self.objects), live).await?;
+        self.store_at = None;
+        Ok(())
     }
 }
 

@@ -71,7 +71,8 @@ impl Walk {
         self.sink.repair(&stir.touched, is_due, self.source.live()).await;
         let started = || self.board.write(&stir.touched, self.source.live());
         let left = timed(&self.metrics, Stage::Status, started);
-        Left { failed: left.failed || self.sink.is_behind(), due: left.due }
+        let due = [left.due, self.sink.due()].into_iter().flatten().min();
+        Left { failed: left.failed || self.sink.is_behind(), due }
     }
 
     async fn all_and_tell(&mut self) {

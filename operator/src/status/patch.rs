@@ -43,6 +43,8 @@ pub struct Statuses {
     metrics: Arc<Metrics>,
     controller: String,
     wanted: HashMap<Id, Arc<ObjectStatus>>,
+    /// What was wanted last, in its order: mostly the very same is wanted again.
+    last: Vec<Arc<ObjectStatus>>,
     /// Objects that may say something else than is wanted. All others say what is wanted.
     open: BTreeSet<Id>,
     /// No write begins before.
@@ -97,23 +99,35 @@ impl Statuses {
     ) -> Self {
         let reporter = Reporter { controller: controller.into(), instance: Some(identity.into()) };
         let recorder = Recorder::new(client.clone(), reporter);
-        let (wanted, open, not_before, settled, times, warned, under_way) = <_>::default();
+        let (wanted, last, open, not_before, settled, times, warned, under_way) = <_>::default();
         let writer = Arc::new(Writer { client, leadership, recorder });
         let controller = controller.into();
-        Self { writer, metrics, controller, wanted, open, not_before, settled, times, warned, under_way }
+        Self {
+            writer,
+            metrics,
+            controller,
+            wanted,
+            last,
+            open,
+            not_before,
+            settled,
+            times,
+            warned,
+            under_way,
+        }
     }
 
     /// From now on these are wanted, and of the other objects nothing is said.
     pub fn want(&mut self, statuses: &[Arc<ObjectStatus>]) {
-        let mut before = std::mem::take(&mut self.wanted);
-        for status in statuses {
-            let Some(id) = id(status) else { continue };
-            if before.remove(&id).is_none_or(|it| !is_same(&it, status)) {
-                self.unsettle(&id);
-            }
-            self.wanted.insert(id, status.clone());
+        let (turned, gone) = difference(&self.last, statuses);
+        self.last = statuses.to_vec();
+        for (id, status) in turned {
+            self.want_one(id, status);
         }
-        before.keys().for_each(|id| self.unsettle(id));
+        for id in gone {
+            self.wanted.remove(&id);
+            self.unsettle(&id);
+        }
     }
 
     /// Takes nothing for settled.
@@ -126,10 +140,8 @@ impl Statuses {
     /// These replace what was wanted of the same objects.
     pub fn want_also(&mut self, statuses: Vec<Arc<ObjectStatus>>) {
         for status in statuses {
-            let Some(id) = id(&status) else { continue };
-            if self.wanted.get(&id).is_none_or(|it| !is_same(it, &status)) {
-                self.unsettle(&id);
-                self.wanted.insert(id, status);
+            if let Some(id) = id(&status) {
+                self.want_one(id, status);
             }
         }
     }
@@ -149,6 +161,13 @@ impl Statuses {
                 writer.leadership.within(told).await
             });
         }
+    }
+
+    fn want_one(&mut self, id: Id, status: Arc<ObjectStatus>) {
+        if self.wanted.get(&id).is_none_or(|it| !is_same(it, &status)) {
+            self.unsettle(&id);
+        }
+        self.wanted.insert(id, status);
     }
 
     /// Something else than before is wanted.
@@ -328,6 +347,20 @@ impl Write {
     }
 }
 
+/// The statuses that were not at the same place in the last list, and the objects that only that spoke about.
+fn difference(
+    last: &[Arc<ObjectStatus>],
+    now: &[Arc<ObjectStatus>],
+) -> (Vec<(Id, Arc<ObjectStatus>)>, BTreeSet<Id>) {
+    let is_other = |a: Option<&Arc<_>>, b: &Arc<_>| a.is_none_or(|a| !Arc::ptr_eq(a, b));
+    let before = last.iter().enumerate().filter(|(at, it)| is_other(now.get(*at), it));
+    let mut gone: BTreeSet<_> = before.filter_map(|(_, status)| id(status)).collect();
+    let others = now.iter().enumerate().filter(|(at, it)| is_other(last.get(*at), it));
+    let turned: Vec<_> = others.filter_map(|(_, it)| Some((id(it)?, it.clone()))).collect();
+    turned.iter().for_each(|(id, _)| drop(gone.remove(id)));
+    (turned, gone)
+}
+
 /// What is the same need not be looked at.
 fn is_same(before: &Arc<ObjectStatus>, after: &Arc<ObjectStatus>) -> bool {
     Arc::ptr_eq(before, after) || before == after
@@ -337,4 +370,34 @@ fn id(status: &ObjectStatus) -> Option<Id> {
     let kind = Kind::of(status.api_version, status.kind)?;
     let metadata = &status.metadata;
     Some(Id { kind, namespace: metadata.namespace.clone().unwrap_or_default(), name: metadata.name.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::document::{Metadata, Status};
+
+    fn status(name: &str) -> Arc<ObjectStatus> {
+        let metadata = Metadata { namespace: Some("default".into()), name: name.into() };
+        let (api_version, kind) = ("gateway.networking.k8s.io/v1", "HTTPRoute");
+        Arc::new(ObjectStatus { api_version, kind, metadata, status: Status::Route { parents: Vec::new() } })
+    }
+
+    #[test]
+    fn only_what_is_another_value_or_at_another_place_is_looked_at_and_what_is_gone_is_told() {
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(status);
+        let of = |last: &[&Arc<ObjectStatus>], now: &[&Arc<ObjectStatus>]| {
+            let [last, now] = [last, now].map(|list| list.iter().copied().cloned().collect::<Vec<_>>());
+            let (turned, gone) = difference(&last, &now);
+            let names = |ids: Vec<Id>| ids.into_iter().map(|id| id.name).collect::<String>();
+            (names(turned.into_iter().map(|(id, _)| id).collect()), names(gone.into_iter().collect()))
+        };
+        let expected = |turned: &str, gone: &str| (turned.to_owned(), gone.to_owned());
+        assert_eq!(of(&[&a, &b, &c], &[&a, &b, &c]), expected("", ""));
+        assert_eq!(of(&[&a, &b, &c], &[&a, &status("b"), &c]), expected("b", ""));
+        assert_eq!(of(&[&a, &b, &c], &[&a, &d, &c]), expected("d", "b"));
+        assert_eq!(of(&[&a, &b, &c], &[&a, &c]), expected("c", "b"));
+        assert_eq!(of(&[&a, &c], &[&a, &b, &c]), expected("bc", ""));
+        assert_eq!(of(&[&a], &[]), expected("", "a"));
+    }
 }
