@@ -11,8 +11,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Memo<C, K, V> {
     common: Option<Arc<C>>,
-    /// By the address of what is their own.
-    results: HashMap<usize, (Arc<K>, Arc<V>)>,
+    /// In the order of the last keys.
+    results: Vec<(Arc<K>, Arc<V>)>,
 }
 
 impl<C, K, V> Memo<C, K, V> {
@@ -33,22 +33,34 @@ impl<C, K, V> Memo<C, K, V> {
             last.clear();
             self.common = Some(common.clone());
         }
+        // Mostly every key is where it was; the others are looked for among all of them, by their addresses.
+        let mut known: Option<HashMap<usize, Arc<V>>> = None;
         self.results.reserve(keys.len());
-        let result = |key: &Arc<K>| {
-            let address = Arc::as_ptr(key).addr();
-            let known = self.results.entry(address).or_insert_with(|| {
-                last.remove(&address).unwrap_or_else(|| (key.clone(), Arc::new(make(common, key))))
-            });
-            known.1.clone()
-        };
-        keys.map(result).collect()
+        for (at, key) in keys.enumerate() {
+            let result = match last.get(at).filter(|(it, _)| Arc::ptr_eq(it, key)) {
+                Some((_, result)) => result.clone(),
+                None => known
+                    .get_or_insert_with(|| {
+                        last.iter().map(|(it, result)| (address(it), result.clone())).collect()
+                    })
+                    .entry(address(key))
+                    .or_insert_with(|| Arc::new(make(common, key)))
+                    .clone(),
+            };
+            self.results.push((key.clone(), result));
+        }
+        self.results.iter().map(|(_, result)| result.clone()).collect()
     }
 }
 
 impl<C, K, V> Default for Memo<C, K, V> {
     fn default() -> Self {
-        Self { common: None, results: HashMap::new() }
+        Self { common: None, results: Vec::new() }
     }
+}
+
+fn address<K>(key: &Arc<K>) -> usize {
+    Arc::as_ptr(key).addr()
 }
 
 #[cfg(test)]

@@ -357,7 +357,9 @@ fn difference(
     let mut gone: BTreeSet<_> = before.filter_map(|(_, status)| id(status)).collect();
     let others = now.iter().enumerate().filter(|(at, it)| is_other(last.get(*at), it));
     let turned: Vec<_> = others.filter_map(|(_, it)| Some((id(it)?, it.clone()))).collect();
-    turned.iter().for_each(|(id, _)| drop(gone.remove(id)));
+    for (id, _) in &turned {
+        gone.remove(id);
+    }
     (turned, gone)
 }
 
