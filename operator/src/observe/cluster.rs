@@ -148,7 +148,7 @@ impl Cluster {
     fn replace(&mut self, id: &Id, object: Option<&DynamicObject>) {
         self.world.remove(id.kind.as_str(), &id.namespace, &id.name);
         if let Some(object) = object {
-            assemble::add(&mut self.world, &manifest_id(id), &as_written(object));
+            assemble::add(&mut self.world, &manifest_id(id), &as_written(id.kind, object));
             self.is_sorted = false;
         }
     }
@@ -168,14 +168,12 @@ fn manifest_id(id: &Id) -> manifest::Id {
     }
 }
 
-/// The object without its status, which is only ever an answer to it.
-fn as_written(object: &DynamicObject) -> Value {
+/// The object without its status, which is only ever an answer to it. That of a Service is a question to us: where the
+/// Gateway is reached. Lists do not say of what kind their items are.
+fn as_written(kind: Kind, object: &DynamicObject) -> Value {
     let mut value = serde_json::to_value(object).unwrap_or_default();
-    if let Some(fields) = value.as_object_mut() {
-        let is_answer = fields.get("kind").is_none_or(|kind| kind != "Service");
-        if is_answer {
-            fields.remove("status");
-        }
+    if kind != Kind::Service {
+        value.as_object_mut().map(|fields| fields.remove("status"));
     }
     value
 }
@@ -190,5 +188,25 @@ fn refuse_local(slice: &mut EndpointSlice) {
     };
     for endpoint in &mut slice.endpoints {
         endpoint.addresses.retain(|address| !is_local(address));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_service_that_a_list_brings_has_its_addresses() {
+        let mut cluster = Cluster::new("example.com/controller");
+        let listed = json!({ "metadata": { "namespace": "default", "name": "web-fsm" },
+            "spec": { "type": "LoadBalancer", "ports": [{ "port": 80 }] },
+            "status": { "loadBalancer": { "ingress": [{ "ip": "192.0.2.1" }] } } });
+        let listed = Seen::Object(Kind::Service, serde_json::from_value(listed).unwrap());
+        cluster.note(listed, &mut Stir::default());
+        let service = &cluster.world.around.services[&ObjectKey::new("default", "web-fsm").unwrap()];
+        let balancer = service.status.as_ref().and_then(|it| it.load_balancer.as_ref());
+        assert_eq!(balancer.unwrap().ingress.as_ref().unwrap()[0].ip.as_deref(), Some("192.0.2.1"));
     }
 }

@@ -137,8 +137,12 @@ impl World {
 }
 
 impl Fleet {
-    /// Pods that have reported and are gone, or are not known yet: an agent reports as soon as it runs.
+    /// Pods that have reported and are gone, or are not known yet: an agent reports as soon as it runs. None while no
+    /// pod is known at all, which says more about the Service.
     pub fn gone(&self) -> Vec<String> {
+        if self.pods.is_empty() {
+            return Vec::new();
+        }
         self.reports.keys().filter(|pod| !self.pods.contains(*pod)).cloned().collect()
     }
 }
