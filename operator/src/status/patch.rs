@@ -34,6 +34,8 @@ const WRITES_MAX: usize = 256;
 const LULL: Duration = Duration::from_millis(50);
 /// The least time between two writes of one object: a Gateway counts its routes, and they may come by the thousand.
 const SPACING: Duration = Duration::from_millis(200);
+/// The same after a write that failed: it must neither be repeated without end nor keep others from their turn.
+const FAILED_SPACING: Duration = Duration::from_secs(2);
 /// The kinds whose status several controllers share.
 const SHARED: [Kind; 2] = [Kind::HttpRoute, Kind::RetryPolicy];
 
@@ -51,7 +53,7 @@ pub struct Statuses {
     not_before: Option<Instant>,
     /// By object: the versions between which it is known to say what is wanted.
     settled: HashMap<Id, [Option<String>; 2]>,
-    /// When an object was written last.
+    /// Before when an object is not written again.
     times: HashMap<Id, Instant>,
     /// The class of our name that belongs to another controller, by its identity, once that is told.
     warned: Option<String>,
@@ -192,7 +194,7 @@ impl Statuses {
             left.wait(at);
             return left;
         }
-        self.times.retain(|_, at| at.elapsed() < SPACING);
+        self.times.retain(|_, at| *at > Instant::now());
         let writes = self.due(live, &mut left);
         if !writes.is_empty() {
             let sending = self.writer.clone().send_all(writes);
@@ -223,7 +225,7 @@ impl Statuses {
         self.metrics.write(write.id.kind.as_str(), Verb::Patch, (&sent).into());
         match sent {
             Ok(version) => {
-                self.times.insert(write.id.clone(), Instant::now());
+                self.times.insert(write.id.clone(), Instant::now() + SPACING);
                 self.settle(write.id, write.wanted.as_ref(), [write.version, version]);
             }
             // It will not be taken however often it is sent: until the object or what there is to say changes.
@@ -233,6 +235,10 @@ impl Statuses {
             }
             Err(error) => {
                 tracing::warn!(object = %write.id, %error, "the status is not written");
+                // After a conflict the watch is about to show what others wrote.
+                let is_conflict = matches!(&error, kube::Error::Api(status) if status.code == 409);
+                let pause = if is_conflict { SPACING } else { FAILED_SPACING };
+                self.times.insert(write.id.clone(), Instant::now() + pause);
                 self.open.insert(write.id);
                 left.failed = true;
             }
@@ -252,9 +258,9 @@ impl Statuses {
                 self.settle(id, wanted.as_ref(), [version.clone(), version]);
                 continue;
             };
-            let wait = self.times.get(&id).and_then(|at| SPACING.checked_sub(at.elapsed()));
-            if wait.is_some() || writes.len() >= WRITES_MAX {
-                left.wait(Instant::now() + wait.unwrap_or_default());
+            let not_before = self.times.get(&id).copied().filter(|at| *at > Instant::now());
+            if not_before.is_some() || writes.len() >= WRITES_MAX {
+                left.wait(not_before.unwrap_or_else(Instant::now));
                 self.open.insert(id);
                 continue;
             }
