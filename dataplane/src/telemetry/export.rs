@@ -38,6 +38,8 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 const REJECTED_LOG_EVERY: Duration = Duration::from_secs(60);
 /// The largest answer that is read, in bytes. A collector has little to say.
 const ANSWER_MAX_BYTES: u64 = 64 * 1024;
+/// As much of what a collector says is logged.
+const ANSWER_TOLD_MAX_CHARS: usize = 512;
 
 /// Fields of `ExportTraceServiceRequest`, `ResourceSpans` and `ScopeSpans`, and of what they hold.
 mod field {
@@ -112,7 +114,8 @@ pub fn run(settings: &Traces, metrics: &Metrics, errands: &flume::Receiver<Erran
                 metrics.spans_failed.add(failed);
                 let now = clock::now();
                 if !message.is_empty() && quoted.is_none_or(|at| now >= at + REJECTED_LOG_EVERY) {
-                    tracing::warn!(spans, message, "the collector did not take all spans");
+                    let answer = quotation(&message, &settings.headers.0);
+                    tracing::warn!(spans, ?answer, "the collector did not take all spans");
                     quoted = Some(now);
                 }
                 if !works {
@@ -132,6 +135,13 @@ pub fn run(settings: &Traces, metrics: &Metrics, errands: &flume::Receiver<Erran
             return;
         }
     }
+}
+
+/// The beginning of what a collector says, without the secrets that it was sent.
+fn quotation(message: &str, headers: &[(String, String)]) -> String {
+    let secrets = headers.iter().filter(|(_, value)| !value.is_empty());
+    let message = secrets.fold(message.to_owned(), |text, (_, value)| text.replace(&**value, "REDACTED"));
+    message.chars().take(ANSWER_TOLD_MAX_CHARS).collect()
 }
 
 /// What has arrived, and whether that is all there will ever be; none: there is nothing and there will be nothing.
@@ -257,10 +267,11 @@ impl ExportError {
     }
 }
 
-/// `Retry-After` (RFC 9110 section 10.2.3) in seconds, at most [`RETRY_AFTER_MAX`]. A date is not understood.
+/// `Retry-After` (RFC 9110 section 10.2.3) in seconds, from [`RETRY_WAIT`] to [`RETRY_AFTER_MAX`]. A date is not
+/// understood.
 fn retry_after(fields: &HeaderMap) -> Option<Duration> {
     let seconds = fields.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+    Some(Duration::from_secs(seconds).clamp(RETRY_WAIT, RETRY_AFTER_MAX))
 }
 
 fn certificates(path: &str) -> Result<Vec<Certificate<'static>>, CertificateError> {
@@ -294,4 +305,31 @@ fn scope() -> Vec<u8> {
     });
     put_bytes(field::SCHEMA_URL, opentelemetry_semantic_conventions::SCHEMA_URL.as_bytes(), &mut out);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collector_is_quoted_in_short_and_without_what_it_was_told_in_confidence() {
+        let headers =
+            [("authorization".to_owned(), "Bearer token".to_owned()), ("x-none".into(), String::new())];
+        assert_eq!(quotation("no room for Bearer token", &headers), "no room for REDACTED");
+        assert_eq!(quotation(&"long".repeat(1000), &headers).len(), ANSWER_TOLD_MAX_CHARS);
+    }
+
+    #[test]
+    fn a_collector_can_make_us_wait_neither_for_ever_nor_not_at_all() {
+        let after = |value: &str| {
+            let mut fields = HeaderMap::new();
+            fields.insert(RETRY_AFTER, value.parse().unwrap());
+            retry_after(&fields)
+        };
+        assert_eq!(after("0"), Some(RETRY_WAIT));
+        assert_eq!(after(" 7 "), Some(Duration::from_secs(7)));
+        assert_eq!(after("99999999"), Some(RETRY_AFTER_MAX));
+        assert_eq!(after("Wed, 21 Oct 2026 07:28:00 GMT"), None);
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
 }
