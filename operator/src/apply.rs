@@ -81,9 +81,9 @@ impl Sink {
     }
 
     /// Puts right what others have changed. Nobody watches the folder of files mode.
-    pub async fn repair(&mut self, touched: &BTreeSet<Id>, is_due: bool, live: &Live) {
+    pub async fn repair(&mut self, touched: &BTreeSet<Id>, is_again: bool, live: &Live) {
         if let Self::Cluster(cluster) = self {
-            cluster.repair(touched, is_due, live).await;
+            cluster.repair(touched, is_again, live).await;
         }
     }
 

@@ -119,7 +119,11 @@ struct Core {
 
 /// When to look again although nothing has changed.
 struct Retry {
-    at: Option<Instant>,
+    /// Something that waits may be written.
+    due: Option<Instant>,
+    /// What has failed is tried again.
+    again: Option<Instant>,
+    /// Until then, the next time that something fails.
     pause: Duration,
 }
 
@@ -151,7 +155,7 @@ impl Core {
             leadership,
             leads: false,
             endpoints: None,
-            retry: Retry { at: None, pause: RETRY_MIN },
+            retry: Retry { due: None, again: None, pause: RETRY_MIN },
             listed: Some(health.part("watches")),
             health,
             metrics,
@@ -183,7 +187,8 @@ impl Core {
                 } else {
                     // Whoever takes over looks at everything anyway.
                     self.stir = Stir::default();
-                    self.retry.at = None;
+                    self.retry.due = None;
+                    self.retry.again = None;
                 }
             }
         }
@@ -235,11 +240,12 @@ impl Core {
     }
 
     async fn round(&mut self) {
-        if let Some(until) = self.held_back() {
-            self.retry.at = Some(until);
+        let is_again = is_past(self.retry.again);
+        let is_due = is_again || is_past(self.retry.due);
+        if let Some(until) = self.held_back().filter(|_| !is_again) {
+            self.retry.due = Some(until);
             return;
         }
-        let is_due = self.retry.is_due();
         let stir = std::mem::take(&mut self.stir);
         if !stir.endpoints.is_empty() {
             self.endpoints = Some(Instant::now());
@@ -253,10 +259,11 @@ impl Core {
             // An owner that was deleted and made anew has another identity.
             self.walk.owned_by(owner(&self.client).await);
         }
-        let left = self.walk.follow(&stir, is_due).instrument(spans::reconcile(scope)).await;
+        let left = self.walk.follow(&stir, is_again).instrument(spans::reconcile(scope)).await;
         self.metrics.round(scope, if left.failed { Outcome::Failure } else { Outcome::Success });
         tracing::debug!(?scope, took_ms = started.elapsed().as_millis(), ?left, "round");
-        self.retry.at = None;
+        self.retry.due = None;
+        self.retry.again = self.retry.again.filter(|_| !is_again);
         self.retry.add(left.failed, left.due);
     }
 }
@@ -273,19 +280,47 @@ fn scope(stir: &Stir) -> Scope {
 
 impl Retry {
     async fn wait(&self) {
-        match self.at {
+        match self.due.into_iter().chain(self.again).min() {
             Some(at) => tokio::time::sleep_until(at.into()).await,
             None => std::future::pending().await,
         }
     }
 
-    fn is_due(&self) -> bool {
-        self.at.is_some_and(|at| at <= Instant::now())
-    }
-
+    /// What waits for its time does not bring forward what has failed.
     fn add(&mut self, failed: bool, due: Option<Instant>) {
-        let again = failed.then(|| Instant::now() + self.pause);
-        self.at = [self.at, due, again].into_iter().flatten().min();
-        self.pause = if failed { (self.pause * 2).min(RETRY_MAX) } else { RETRY_MIN };
+        self.due = self.due.into_iter().chain(due).min();
+        if !failed {
+            (self.again, self.pause) = (None, RETRY_MIN);
+        } else if self.again.is_none() {
+            self.again = Some(Instant::now() + self.pause);
+            self.pause = (self.pause * 2).min(RETRY_MAX);
+        }
+    }
+}
+
+fn is_past(at: Option<Instant>) -> bool {
+    at.is_some_and(|at| at <= Instant::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_its_time_neither_brings_forward_what_failed_nor_makes_its_pause_longer() {
+        let mut retry = Retry { due: None, again: None, pause: RETRY_MIN };
+        retry.add(true, None);
+        let again = retry.again;
+        assert!(again.is_some());
+        for _ in 0..10 {
+            retry.due = None;
+            retry.add(true, Some(Instant::now()));
+        }
+        assert_eq!((retry.again, retry.pause), (again, RETRY_MIN * 2));
+        retry.again = None;
+        retry.add(true, None);
+        assert_eq!(retry.pause, RETRY_MIN * 4);
+        retry.add(false, None);
+        assert_eq!((retry.again, retry.pause), (None, RETRY_MIN));
     }
 }

@@ -175,12 +175,12 @@ impl Cluster {
     }
 
     /// Puts right what others have changed, and writes what could not be written before or has waited.
-    pub(super) async fn repair(&mut self, touched: &BTreeSet<Id>, is_due: bool, live: &Live) {
+    pub(super) async fn repair(&mut self, touched: &BTreeSet<Id>, is_again: bool, live: &Live) {
         let is_touched = |wishes: &Wishes| wishes.all().any(|wish| touched.contains(&wish.id));
         let now = Instant::now();
         let affected = self.gateways.iter().filter(|(key, it)| {
-            let has_waited = it.store_at.is_some_and(|at| at <= now);
-            (is_due && (has_waited || self.unwritten.contains(*key))) || is_touched(it)
+            let has_waited = it.store_at.is_some_and(|at| at <= now) && !self.unwritten.contains(*key);
+            has_waited || (is_again && self.unwritten.contains(*key)) || is_touched(it)
         });
         let affected: Vec<_> = affected.map(|(key, _)| key.clone()).collect();
         for key in affected {

@@ -48,16 +48,13 @@ impl Walk {
     }
 
     /// Does what a number of changes asks for: everything, or as little as will do. Whoever calls it gives it a span.
-    /// `is_due`: it is time to try again what has failed.
-    pub async fn follow(&mut self, stir: &Stir, is_due: bool) -> Left {
+    /// `is_again`: it is time to try again what has failed.
+    pub async fn follow(&mut self, stir: &Stir, is_again: bool) -> Left {
         if stir.fleets || stir.world {
             self.source.look_at_fleets();
-            let seen = self.source.observe(validate::object::admit);
-            let gone = seen.world.fleets.iter().map(|(gateway, fleet)| (gateway, fleet.gone()));
-            self.sink.sweep(gone, seen.live).await;
         }
         self.sink.forget_gone(&stir.touched, self.source.live());
-        if stir.world || (is_due && self.sink.is_behind()) {
+        if stir.world || (is_again && self.sink.is_behind()) {
             self.all_and_tell().await;
         } else if stir.fleets {
             self.follow_fleets();
@@ -68,7 +65,12 @@ impl Walk {
                 self.all_and_tell().await;
             }
         }
-        self.sink.repair(&stir.touched, is_due, self.source.live()).await;
+        self.sink.repair(&stir.touched, is_again, self.source.live()).await;
+        if stir.fleets {
+            let seen = self.source.observe(validate::object::admit);
+            let gone = seen.world.fleets.iter().map(|(gateway, fleet)| (gateway, fleet.gone()));
+            self.sink.sweep(gone, seen.live).await;
+        }
         let started = || self.board.write(&stir.touched, self.source.live());
         let left = timed(&self.metrics, Stage::Status, started);
         let due = [left.due, self.sink.due()].into_iter().flatten().min();
