@@ -27,8 +27,8 @@ const NOT_OURS: [&str; 11] = [
     "/metadata/managedFields",
 ];
 
-/// Everything that the operator has made in a namespace, by kind and name, without what the API server adds, and
-/// without the agents' reports.
+/// Everything that the operator has made in a namespace, by kind and name, without what the API server adds, without
+/// what manifests carry, which comes and goes, and without the agents' reports.
 ///
 /// # Errors
 /// When it cannot be listed.
@@ -77,6 +77,9 @@ fn text(value: &Value) -> &str {
 
 fn stripped(item: &Value) -> Value {
     let mut item = item.clone();
+    if item["data"].get("manifest").is_some() {
+        item.as_object_mut().map(|fields| fields.remove("binaryData"));
+    }
     for pointer in NOT_OURS {
         let (parent, field) = pointer.rsplit_once('/').unwrap_or_default();
         if let Some(fields) = item.pointer_mut(parent).and_then(Value::as_object_mut) {

@@ -282,6 +282,27 @@ fn s89_no_set_that_is_not_whole_and_right_reaches_the_file() {
 }
 
 #[test]
+fn what_a_manifest_carries_is_used_if_it_fits_and_otherwise_what_is_stored() {
+    let place = Place::new(&Cluster::shared().unwrap());
+    let _agent = place.start();
+    let carrying = |set: &Set, part: &dyn Fn(&[u8]) -> Vec<u8>| {
+        let parts: Vec<_> = set.shards().map(|(name, shard)| (name, part(shard.part()))).collect();
+        let mut manifest = config_map::manifest(set, &ObjectMeta::default());
+        manifest["binaryData"] = config_map::carried(parts.iter().map(|(name, part)| (*name, &**part)));
+        manifest
+    };
+    let first = place.set(snapshot(1, 3, 1), None);
+    place.write(&carrying(&first, &<[u8]>::to_vec));
+    place.await_file(&first);
+
+    let next = place.set(edited(&first, 2), Some(&first));
+    let maps = Place::maps_of(&next);
+    place.write_all(&maps[..maps.len() - 1]);
+    place.write(&carrying(&next, &|_| b"not zlib".to_vec()));
+    place.await_file(&next);
+}
+
+#[test]
 fn s89_an_outage_of_the_api_server_leaves_the_file_and_ends_in_the_newest_set() {
     let mut environment = Environment::start().unwrap();
     let place = Place::new(&environment.cluster().clone());

@@ -55,7 +55,9 @@ fn everything_but_secrets(cluster: &Cluster) -> String {
     let get = ["get", &kinds.join(","), "-A", "-o", "json", "--show-managed-fields"];
     let text = cluster.kubectl(&get).unwrap();
     let list: Value = serde_json::from_str(&text).unwrap();
-    let parts = list["items"].as_array().unwrap().iter().filter_map(|it| it["binaryData"]["part"].as_str());
+    // Shards, also those that manifests carry.
+    let data = list["items"].as_array().unwrap().iter().filter_map(|it| it["binaryData"].as_object());
+    let parts = data.flat_map(|data| data.values()).filter_map(Value::as_str);
     parts.fold(text.clone(), |mut text, part| {
         let part = STANDARD.decode(part).unwrap();
         ZlibDecoder::new(&part[..]).read_to_string(&mut text).unwrap();

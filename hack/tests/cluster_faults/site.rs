@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hack::apiserver::{Cluster, Environment, TestNamespace};
 use hack::contents::contents;
 use hack::objects::{BASE, backend, gateway, policy, route, service, target};
 use hack::operator_rig::{self, Operator};
 use hack::rig::poll;
 use hack::statuses::{self, Subject};
+use rebound_operator::shards::{MANIFEST_KEY, PART_KEY, join, manifest_name};
 use serde_json::Value;
 
 pub(crate) const SOON: Duration = Duration::from_secs(30);
@@ -72,7 +75,7 @@ impl Site {
         let found = self.namespace.kubectl(&get).ok();
         let found: Value = found.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         found["items"].as_array().is_some_and(|items| items.iter().all(is_about_now))
-            && self.contents().contains_key(&format!("PodDisruptionBudget/{BASE}"))
+            && is_whole(&self.contents())
     }
 
     /// Everything that is said, as if it had been said at once.
@@ -102,6 +105,15 @@ impl Site {
         let said = statuses::await_said(&self.namespace, Subject::of(name), expected);
         said.unwrap_or_else(|error| panic!("{error:#}\n{}", operator.log_end()))
     }
+}
+
+/// Whether the last that is made is there, and every shard is stored, so that the manifest need not carry any.
+fn is_whole(contents: &BTreeMap<String, Value>) -> bool {
+    let map = |name: &str| contents.get(&format!("ConfigMap/{name}"));
+    let part = |name: &str| STANDARD.decode(map(name)?["binaryData"][PART_KEY].as_str()?).ok();
+    let manifest = map(&manifest_name(BASE)).and_then(|map| map["data"][MANIFEST_KEY].as_str());
+    contents.contains_key(&format!("PodDisruptionBudget/{BASE}"))
+        && manifest.is_some_and(|manifest| join(manifest, part).is_ok())
 }
 
 /// Whether every condition is about the newest generation, and there is one.

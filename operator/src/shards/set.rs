@@ -136,7 +136,7 @@ impl Set {
         self.base == base || self.base == UNNAMED
     }
 
-    /// The ConfigMap of the manifest. To be written after the shards.
+    /// The ConfigMap of the manifest.
     pub fn manifest_name(&self) -> String {
         manifest_name(&self.base)
     }
