@@ -21,7 +21,7 @@ use crate::load::{self, Outcome};
 
 const PORT: u16 = 8000;
 const TARGET: &str = "/echo?size=64";
-const TARGET_AT_REST: &str = "/echo?size=64&delay=200us";
+const TARGET_AT_REST: &str = "/echo?delay=200us";
 /// Enough for the data plane to come to rest after an answer, also below callgrind.
 const PAUSE: Duration = Duration::from_micros(300);
 
