@@ -19,8 +19,7 @@ fn what_others_change_or_delete_is_put_right() {
     let environment = ground.enter();
     let site = Site::new(environment.cluster());
     site.apply_all("a");
-    let operator = Operator::start(&site.rights).unwrap();
-    operator.await_leading().unwrap();
+    let operator = site.operator();
     let expected = site.await_done(&operator);
     let patches: [(&str, Value); 7] = [
         ("configmap/web-fsm-config", json!({ "data": { "manifest": "{}" } })),
@@ -58,8 +57,7 @@ fn config_maps_that_are_made_immutable_are_made_anew() {
     let environment = ground.enter();
     let site = Site::new(environment.cluster());
     site.apply_all("a");
-    let operator = Operator::start(&site.rights).unwrap();
-    operator.await_leading().unwrap();
+    let operator = site.operator();
     let expected = site.await_done(&operator);
     let names = ["configmap/web-fsm-config", "configmap/web-fsm-config-v1-0", "configmap/web-fsm-report"];
     for name in names {

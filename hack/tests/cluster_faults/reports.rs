@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use hack::objects::BASE;
-use hack::operator_rig::Operator;
 use hack::rig::poll;
 use hack::{pod_rig, statuses};
 use serde_json::json;
@@ -18,8 +17,7 @@ fn reports_of_pods_that_are_gone_do_not_pile_up() {
     let environment = ground.enter();
     let site = Site::new(environment.cluster());
     site.apply_all("a");
-    let operator = Operator::start(&site.rights).unwrap();
-    operator.await_leading().unwrap();
+    let operator = site.operator();
     site.await_done(&operator);
     pod_rig::pretend(&site.cluster, &site.namespace, BASE).unwrap();
     pod_rig::expose(&site.namespace, BASE).unwrap();

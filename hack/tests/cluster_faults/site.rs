@@ -85,11 +85,17 @@ impl Site {
         subjects.map(|name| ((*name).to_owned(), status(name))).collect()
     }
 
+    /// An operator that leads.
+    pub(crate) fn operator(&self) -> Operator {
+        let operator = Operator::start(&self.rights).unwrap();
+        operator.await_leading().unwrap();
+        operator
+    }
+
     /// An operator that nobody disturbs brings everything to an end.
     pub(crate) fn settle(&self) -> BTreeMap<String, Value> {
         free_lease(&self.cluster);
-        let operator = Operator::start(&self.rights).unwrap();
-        operator.await_leading().unwrap();
+        let operator = self.operator();
         let contents = self.await_done(&operator);
         operator.stop().unwrap();
         contents
