@@ -1,7 +1,7 @@
 //! Attributes in the encoding of OTLP. Names and most values are known when this is compiled or when a core starts; they
 //! are encoded then, and copied for each span. Pure.
 
-use super::protobuf::{put_bytes, put_fixed64, put_length, put_number, varint_len};
+use super::protobuf::{put_bytes, put_length, put_varint, varint_len};
 
 /// Text of an attribute is cut after so many bytes: paths are as long as clients like.
 pub const TEXT_MAX_BYTES: usize = 2048;
@@ -20,69 +20,108 @@ mod field {
     pub(super) const FLOAT: u8 = 4;
 }
 
-/// The kind of a field with a length.
+/// The kinds of fields.
+const FIXED64: u8 = 1;
 const LENGTH: u8 = 2;
-/// Lengths below this are one byte.
+/// Lengths, and groups of a number, below this are one byte.
 const SHORT_MAX: usize = 0x80;
+/// The longest number.
+const NUMBER_MAX_BYTES: usize = 10;
+/// What an attribute has beside its name and the content of its value, where every length is one byte: the kind of field
+/// and a byte more of the attribute, its key, its value and the content.
+const AROUND_BYTES: usize = 8;
 
-/// The name of an attribute, as the key of a `KeyValue`.
+/// An attribute of a name, up to its value's content: encoded when this is compiled, but for what depends on the value.
 #[derive(Debug, Clone, Copy)]
-pub struct Key(&'static [u8]);
+pub struct Key<const N: usize>([u8; N]);
 
-/// A [`Key`] that is encoded when this is compiled.
+/// The [`Key`] of a name.
 macro_rules! key {
     ($name:expr) => {{
-        const ENCODED: [u8; $name.len() + 2] = $crate::telemetry::attribute::encoded($name);
-        $crate::telemetry::attribute::Key::new(&ENCODED)
+        const KEY: $crate::telemetry::attribute::Key<{ $crate::telemetry::attribute::key_len($name) }> =
+            $crate::telemetry::attribute::Key::new($name);
+        &KEY
     }};
 }
 pub(super) use key;
 
-impl Key {
-    /// What [`encoded`] made.
-    pub const fn new(encoded: &'static [u8]) -> Self {
-        Self(encoded)
-    }
+/// How long the [`Key`] of a name is.
+pub const fn key_len(name: &str) -> usize {
+    name.len() + AROUND_BYTES
 }
 
-/// `KeyValue.key`. Does not compile with a name that is longer than one byte of length can tell.
-pub const fn encoded<const N: usize>(name: &str) -> [u8; N] {
-    assert!(N == name.len() + 2 && name.len() < SHORT_MAX);
-    let mut out = [0; N];
-    out[0] = field::KEY << 3 | LENGTH;
-    out[1] = name.len() as u8;
-    let mut at = 0;
-    while at < name.len() {
-        out[at + 2] = name.as_bytes()[at];
-        at += 1;
+impl<const N: usize> Key<N> {
+    /// The key of a name of N - 8 bytes. Does not compile with a name beside which a number has no room.
+    pub const fn new(name: &str) -> Self {
+        assert!(N == key_len(name) && N + NUMBER_MAX_BYTES < SHORT_MAX);
+        let mut out = [0; N];
+        out[2] = field::KEY << 3 | LENGTH;
+        out[3] = name.len() as u8;
+        let mut at = 0;
+        while at < name.len() {
+            out[at + 4] = name.as_bytes()[at];
+            at += 1;
+        }
+        out[N - 4] = field::VALUE << 3 | LENGTH;
+        Self(out)
     }
-    out
+
+    /// `KeyValue.key`.
+    fn encoded(&self) -> &[u8] {
+        &self.0[2..N - 4]
+    }
+
+    /// An attribute up to the first byte of its content, which is of so many bytes and has one byte of length with it if
+    /// it has any. All of it must be short.
+    fn head(&self, of: u8, kind: u8, first: u8, rest: usize) -> [u8; N] {
+        let mut head = self.0;
+        head[0] = of << 3 | LENGTH;
+        head[1] = (N - 2 + rest) as u8;
+        head[N - 3] = (2 + rest) as u8;
+        head[N - 2] = kind;
+        head[N - 1] = first;
+        head
+    }
 }
 
 /// Appends an attribute that is text, in parts that together are UTF-8.
 #[expect(clippy::needless_pass_by_value, reason = "so that callers write the parts in place")]
-pub fn put_text<const PARTS: usize>(of: u8, key: Key, parts: [impl AsRef<[u8]>; PARTS], out: &mut Vec<u8>) {
+pub fn put_text<const N: usize, const PARTS: usize>(
+    of: u8,
+    key: &Key<N>,
+    parts: [impl AsRef<[u8]>; PARTS],
+    out: &mut Vec<u8>,
+) {
     let parts = parts.each_ref().map(AsRef::as_ref);
     let length = parts.iter().map(|part| part.len()).sum();
     if length > TEXT_MAX_BYTES {
         return put_text(of, key, [cut(&parts.concat())], out);
     }
-    put_head(of, key, length, out);
+    if N + length < SHORT_MAX {
+        out.extend_from_slice(&key.head(of, field::TEXT << 3 | LENGTH, length as u8, length));
+    } else {
+        put_long_head(of, key.encoded(), length, out);
+    }
     for part in parts {
         out.extend_from_slice(part);
     }
 }
 
 /// Appends an attribute that is a number.
-pub fn put_int(of: u8, key: Key, value: u64, out: &mut Vec<u8>) {
-    put_key(of, key, 1 + varint_len(value), out);
-    put_number(field::NUMBER, value, out);
+pub fn put_int<const N: usize>(of: u8, key: &Key<N>, value: u64, out: &mut Vec<u8>) {
+    let (first, rest) = (value as u8 & 0x7f, value >> 7);
+    if rest == 0 {
+        return out.extend_from_slice(&key.head(of, field::NUMBER << 3, first, 0));
+    }
+    out.extend_from_slice(&key.head(of, field::NUMBER << 3, first | 0x80, varint_len(rest)));
+    put_varint(rest, out);
 }
 
 /// Appends an attribute that is a number with a fraction.
-pub fn put_float(of: u8, key: Key, value: f64, out: &mut Vec<u8>) {
-    put_key(of, key, 1 + 8, out);
-    put_fixed64(field::FLOAT, value.to_bits(), out);
+pub fn put_float<const N: usize>(of: u8, key: &Key<N>, value: f64, out: &mut Vec<u8>) {
+    let [first, rest @ ..] = value.to_bits().to_le_bytes();
+    out.extend_from_slice(&key.head(of, field::FLOAT << 3 | FIXED64, first, rest.len()));
+    out.extend_from_slice(&rest);
 }
 
 /// Appends an attribute of a resource, whose name is not known beforehand.
@@ -96,24 +135,13 @@ pub fn put_pair(of: u8, name: &str, value: &str, out: &mut Vec<u8>) {
     put_bytes(field::TEXT, value, out);
 }
 
-/// Everything of an attribute that is text but the text, which is so long.
-fn put_head(of: u8, Key(key): Key, length: usize, out: &mut Vec<u8>) {
-    let whole = key.len() + 4 + length;
-    if whole >= SHORT_MAX {
-        put_key(of, Key(key), 1 + varint_len(length as u64) + length, out);
-        return put_length(field::TEXT, length, out);
-    }
-    let tag = |field: u8| field << 3 | LENGTH;
-    out.extend_from_slice(&[tag(of), whole as u8]);
-    out.extend_from_slice(key);
-    out.extend_from_slice(&[tag(field::VALUE), length as u8 + 2, tag(field::TEXT), length as u8]);
-}
-
-/// A `KeyValue` up to the content of its value, which is so long.
-fn put_key(of: u8, Key(key): Key, value_len: usize, out: &mut Vec<u8>) {
+/// An attribute up to its text, where that is too long for [`Key::head`].
+fn put_long_head(of: u8, key: &[u8], length: usize, out: &mut Vec<u8>) {
+    let value_len = 1 + varint_len(length as u64) + length;
     put_length(of, key.len() + 1 + varint_len(value_len as u64) + value_len, out);
     out.extend_from_slice(key);
     put_length(field::VALUE, value_len, out);
+    put_length(field::TEXT, length, out);
 }
 
 /// As much of the text as is told: whole characters.
@@ -124,4 +152,52 @@ fn cut(text: &[u8]) -> &[u8] {
         end -= 1;
     }
     &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    use opentelemetry_proto::tonic::trace::v1::Span;
+    use proptest::prelude::*;
+    use prost::Message as _;
+
+    use super::*;
+
+    fn read(put: impl FnOnce(&mut Vec<u8>)) -> Vec<(String, Option<Value>)> {
+        let mut out = Vec::new();
+        put(&mut out);
+        let span = Span::decode(&out[..]).unwrap();
+        let read = span.attributes.into_iter().map(|it| (it.key, it.value.and_then(|value| value.value)));
+        read.collect()
+    }
+
+    proptest! {
+        #[test]
+        fn attributes_are_read_as_they_were_meant(
+            text in "[a-z]{0,300}", number in 0..=i64::MAX, short in 0..100_000_i64, float: f64,
+        ) {
+            prop_assume!(!float.is_nan());
+            let expected = [
+                Value::StringValue(text.clone()),
+                Value::IntValue(number),
+                Value::IntValue(short),
+                Value::DoubleValue(float),
+            ];
+            let read = read(|out| {
+                put_text(OF_SPAN, key!("a.name"), [&text[..text.len() / 2], &text[text.len() / 2..]], out);
+                put_int(OF_SPAN, key!("a.name"), number as u64, out);
+                put_int(OF_SPAN, key!("a.name"), short as u64, out);
+                put_float(OF_SPAN, key!("a.name"), float, out);
+            });
+            prop_assert_eq!(read, expected.map(|value| ("a.name".to_owned(), Some(value))));
+        }
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        let read =
+            read(|out| put_text(OF_SPAN, key!("a.name"), ["é".repeat(TEXT_MAX_BYTES), "a".into()], out));
+        let expected = Value::StringValue("é".repeat(TEXT_MAX_BYTES / 2));
+        assert_eq!(read, [("a.name".to_owned(), Some(expected))]);
+    }
 }

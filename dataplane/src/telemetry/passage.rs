@@ -75,7 +75,12 @@ impl Passage<'_> {
 
     /// The same in nanoseconds, as OTLP counts. Wraps after the year 2554.
     pub fn unix_nanos(&self, moment: Instant) -> u64 {
-        nanos(self.ended_unix).wrapping_sub(nanos(self.ended.saturating_duration_since(moment)))
+        self.ended_unix_nanos().wrapping_sub(nanos(self.ended.saturating_duration_since(moment)))
+    }
+
+    /// The end in nanoseconds since 1970.
+    pub fn ended_unix_nanos(&self) -> u64 {
+        nanos(self.ended_unix)
     }
 
     /// Its trace, if there is one.
@@ -125,9 +130,8 @@ fn text_of(path: &PathMatch) -> &str {
     }
 }
 
-/// The names of a query, each with [`REDACTED`] for its value; a part without a name is a value.
-pub fn redacted(query: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(2 * query.len() + REDACTED.len());
+/// Appends the names of a query, each with [`REDACTED`] for its value; a part without a name is a value.
+pub fn put_redacted(query: &[u8], out: &mut Vec<u8>) {
     for (index, part) in query.split(|byte| *byte == b'&').enumerate() {
         if index > 0 {
             out.push(b'&');
@@ -138,7 +142,6 @@ pub fn redacted(query: &[u8]) -> Vec<u8> {
             out.extend_from_slice(REDACTED);
         }
     }
-    out
 }
 
 #[cfg(test)]
@@ -154,7 +157,9 @@ mod tests {
             ("token=a=b&&x=%26", "token=REDACTED&&x=REDACTED"),
         ];
         for (query, expected) in cases {
-            assert_eq!(redacted(query.as_bytes()), expected.as_bytes(), "{query}");
+            let mut out = Vec::new();
+            put_redacted(query.as_bytes(), &mut out);
+            assert_eq!(out, expected.as_bytes(), "{query}");
         }
     }
 }

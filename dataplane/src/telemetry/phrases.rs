@@ -2,7 +2,7 @@
 //!
 //! Encoding every attribute of every span takes three times as long as copying what has been encoded. Pure.
 
-use std::cell::Ref;
+use std::cell::{Ref, RefCell};
 use std::net::{IpAddr, SocketAddr};
 
 use opentelemetry_semantic_conventions::attribute as name;
@@ -33,6 +33,8 @@ pub struct Phrases {
     places: Remembered<PlacePhrases>,
     endpoints: Remembered<EndpointPhrases>,
     hosts: Remembered<HostPhrases>,
+    /// Where something is put together that is not the same for two requests.
+    pub(super) room: RefCell<Vec<u8>>,
 }
 
 /// What all requests of one method say.
@@ -64,8 +66,8 @@ pub(super) struct PlacePhrases {
 #[derive(Debug)]
 pub(super) struct EndpointPhrases {
     endpoint: SocketAddr,
-    /// Its address.
-    pub(super) text: AddressText,
+    /// Scheme and authority of URLs.
+    pub(super) origin: Vec<u8>,
     /// Attributes of CLIENT spans.
     pub(super) client: Vec<u8>,
 }
@@ -116,6 +118,7 @@ impl Default for Phrases {
             places: Remembered::new(REMEMBERED_MAX),
             endpoints: Remembered::new(REMEMBERED_MAX),
             hosts: Remembered::new(HOSTS_MAX),
+            room: RefCell::default(),
         }
     }
 }
@@ -162,7 +165,7 @@ impl EndpointPhrases {
         let mut client = Vec::new();
         put_text(OF_SPAN, key!(name::SERVER_ADDRESS), [text.ip()], &mut client);
         put_int(OF_SPAN, key!(name::SERVER_PORT), u64::from(endpoint.port()), &mut client);
-        Self { endpoint, text, client }
+        Self { endpoint, origin: [b"http://", text.whole()].concat(), client }
     }
 }
 
@@ -228,6 +231,6 @@ impl PlacePhrases {
     }
 }
 
-fn put_object(key: Key, object: &ObjectKey, out: &mut Vec<u8>) {
+fn put_object<const N: usize>(key: &Key<N>, object: &ObjectKey, out: &mut Vec<u8>) {
     put_text(OF_SPAN, key, [object.namespace(), "/", object.name()], out);
 }

@@ -7,11 +7,12 @@
 #[cfg(test)]
 mod tests;
 
+use memchr::memchr;
 use opentelemetry_semantic_conventions::attribute as name;
 
-use super::attribute::{OF_EVENT, OF_SPAN, encoded, key, put_float, put_int, put_text};
+use super::attribute::{OF_EVENT, OF_SPAN, key, put_float, put_int, put_text};
 use super::metrics::durations::CLIENT_ERRORS_FROM;
-use super::passage::{Passage, redacted};
+use super::passage::{Passage, put_redacted};
 use super::phrases::{MethodPhrases, Phrases, PlacePhrases};
 use super::protobuf::{put_bytes, put_fixed64, put_length, put_nested, put_number};
 use super::record::{Attempt, Record};
@@ -38,10 +39,11 @@ const TRACE_STATE_MAX_BYTES: usize = 512;
 /// Appends the spans of a request, each as a field of `ScopeSpans`. Returns how many.
 pub fn put_spans(passage: &Passage<'_>, trace: &Trace, phrases: &Phrases, out: &mut Vec<u8>) -> u64 {
     let place = passage.place.as_ref().map(|place| phrases.of_place(place));
+    let mut room = phrases.room.borrow_mut();
     let telling = Telling {
         passage,
         trace,
-        target: Target::of(passage.head.target_bytes()),
+        target: Target::of(passage.head.target_bytes(), &mut room),
         method: phrases.of_method(&passage.head.method),
         place: place.as_deref(),
         phrases,
@@ -75,19 +77,32 @@ struct Telling<'a> {
     state: Option<&'a [u8]>,
 }
 
-/// A request target, taken apart once.
+/// A request target as it may be told.
 struct Target<'a> {
-    path: &'a [u8],
-    /// With its values kept back.
-    query: Option<Vec<u8>>,
+    /// With the query's values kept back.
+    whole: &'a [u8],
+    path_len: usize,
 }
 
 impl<'a> Target<'a> {
-    fn of(target: &'a [u8]) -> Self {
-        match target.iter().position(|byte| *byte == b'?') {
-            Some(end) => Self { path: &target[..end], query: Some(redacted(&target[end + 1..])) },
-            None => Self { path: target, query: None },
-        }
+    /// `room`: where a target is put together that must not be told as it is.
+    fn of(sent: &'a [u8], room: &'a mut Vec<u8>) -> Self {
+        let Some(path_len) = memchr(b'?', sent) else {
+            return Self { whole: sent, path_len: sent.len() };
+        };
+        let (path, query) = sent.split_at(path_len + 1);
+        room.clear();
+        room.extend_from_slice(path);
+        put_redacted(query, room);
+        Self { whole: room, path_len }
+    }
+
+    fn path(&self) -> &[u8] {
+        &self.whole[..self.path_len]
+    }
+
+    fn query(&self) -> Option<&[u8]> {
+        self.whole.get(self.path_len + 1..)
     }
 }
 
@@ -100,11 +115,11 @@ impl Telling<'_> {
         let Passage { record, head, .. } = passage;
         let template = self.template();
         put_name(self.method.name, template, out);
-        put_times([passage.unix_nanos(record.started), passage.unix_nanos(passage.ended)], out);
+        put_times([passage.unix_nanos(record.started), passage.ended_unix_nanos()], out);
         out.extend_from_slice(self.method.server(head.version));
         self.put_original_method(out);
-        put_text(OF_SPAN, key!(name::URL_PATH), [target.path], out);
-        if let Some(query) = &target.query {
+        put_text(OF_SPAN, key!(name::URL_PATH), [target.path()], out);
+        if let Some(query) = target.query() {
             put_text(OF_SPAN, key!(name::URL_QUERY), [query], out);
         }
         let host = self.phrases.of_host(head.host_bytes(), head.port().unwrap_or(passage.port));
@@ -118,7 +133,7 @@ impl Telling<'_> {
         }
         self.put_retries(out);
         if let Some(status) = record.status {
-            put_status(status, out);
+            put_int(OF_SPAN, key!(name::HTTP_RESPONSE_STATUS_CODE), status.into(), out);
         }
         if let Some(error) = record.error() {
             put_error(&error, out);
@@ -140,7 +155,7 @@ impl Telling<'_> {
         self.put_original_method(out);
         let endpoint = self.phrases.of_endpoint(attempt.endpoint);
         out.extend_from_slice(&endpoint.client);
-        self.put_url(endpoint.text.whole(), out);
+        self.put_url(&endpoint.origin, out);
         if resend > 0 {
             put_int(OF_SPAN, key!(name::HTTP_REQUEST_RESEND_COUNT), resend, out);
         }
@@ -152,7 +167,7 @@ impl Telling<'_> {
         }
         match attempt.ended() {
             Ended::Status { code, .. } => {
-                put_status(code, out);
+                put_int(OF_SPAN, key!(name::HTTP_RESPONSE_STATUS_CODE), code.into(), out);
                 if code >= CLIENT_ERRORS_FROM {
                     put_error(&code.to_string(), out);
                 }
@@ -186,16 +201,10 @@ impl Telling<'_> {
         }
     }
 
-    fn put_url(&self, authority: &[u8], out: &mut Vec<u8>) {
-        let Target { path, query } = &self.target;
+    fn put_url(&self, origin: &[u8], out: &mut Vec<u8>) {
+        let whole = self.target.whole;
         // The whole server, `*`, has no path (RFC 9110 section 9.3.7).
-        let path = path.strip_prefix(b"*").unwrap_or(path);
-        match query {
-            None => put_text(OF_SPAN, key!(name::URL_FULL), [b"http://", authority, path], out),
-            Some(query) => {
-                put_text(OF_SPAN, key!(name::URL_FULL), [b"http://", authority, path, b"?", query], out);
-            }
-        }
+        put_text(OF_SPAN, key!(name::URL_FULL), [origin, whole.strip_prefix(b"*").unwrap_or(whole)], out);
     }
 }
 
@@ -246,24 +255,6 @@ fn put_times([start, end]: [u64; 2], out: &mut Vec<u8>) {
     times[9] = field::END << 3 | FIXED64;
     times[10..].copy_from_slice(&end.to_le_bytes());
     out.extend_from_slice(&times);
-}
-
-/// Statuses are numbers of two bytes in this encoding, so what comes before them is the same for all.
-fn put_status(status: u16, out: &mut Vec<u8>) {
-    const NAME: &str = name::HTTP_RESPONSE_STATUS_CODE;
-    const NUMBER: u8 = 3;
-    const HEAD: [u8; NAME.len() + 2] = encoded(NAME);
-    const LENGTH: u8 = 2;
-    if status < 0x80 {
-        return put_int(OF_SPAN, key!(NAME), u64::from(status), out);
-    }
-    let mut whole = [0; 2 + HEAD.len() + 5];
-    whole[0] = OF_SPAN << 3 | LENGTH;
-    whole[1] = (HEAD.len() + 5) as u8;
-    whole[2..2 + HEAD.len()].copy_from_slice(&HEAD);
-    let value = [2 << 3 | LENGTH, 3, NUMBER << 3, status as u8 | 0x80, (status >> 7) as u8];
-    whole[2 + HEAD.len()..].copy_from_slice(&value);
-    out.extend_from_slice(&whole);
 }
 
 fn put_event(passage: &Passage<'_>, number: u64, attempt: &Attempt, pause: Pause, out: &mut Vec<u8>) {
