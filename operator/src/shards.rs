@@ -41,7 +41,7 @@ pub const CARRIED_MAX_BYTES: usize = 256 * 1024;
 /// The largest manifest.
 pub const MANIFEST_MAX_BYTES: usize = 64 * 1024;
 /// The most shards of a set. The agent's Role names each of them, so that it need not follow their number. The largest
-/// snapshot comes to about 60 of them, and to more only if its parts must be halved to fit.
+/// snapshot comes to about 100 of them, and to more only if its parts must be halved to fit.
 pub const SHARDS_MAX: usize = 128;
 
 /// How the name of the ConfigMap of a manifest ends.

@@ -1,6 +1,7 @@
 //! What users read back.
 
 pub mod conditions;
+mod difference;
 pub mod document;
 mod event;
 pub mod file;

@@ -9,6 +9,7 @@ use super::codec::DecodeError;
 use super::listener::Listener;
 use super::retry::{Budget, Retry};
 use super::route::{Backend, HeaderEdits, Match, PathMatch, Route, Rule, ValueMatch};
+use super::shared::Shared;
 use crate::name::is_token;
 
 /// The most listeners of a Gateway (Gateway API).
@@ -31,22 +32,28 @@ type Checked = Result<(), DecodeError>;
 /// Where something stands. Written out only when it is wrong: there are many thousands of places.
 type Path<'a> = &'a dyn Display;
 
-pub(super) fn snapshot(snapshot: &Snapshot) -> Checked {
+/// `sound`: a snapshot that has been checked. What is shared with it is sound as well, unless what it refers to may be
+/// gone.
+pub(super) fn snapshot(snapshot: &Snapshot, sound: Option<&Snapshot>) -> Checked {
     // Zero is how a data plane says that it has none.
     ensure(snapshot.generation.0 > 0, || "generation".into(), "must be at least 1")?;
     at_most(&"listeners", snapshot.listeners.len(), LISTENERS_MAX)?;
     at_most(&"routes", snapshot.routes.len(), ROUTES_MAX)?;
     at_most(&"clusters", snapshot.clusters.len(), CLUSTERS_MAX)?;
-    let routes = snapshot.routes.len();
-    each(&"listeners", &snapshot.listeners, |path, item| listener(path, item, routes))?;
+    let (routes, clusters) = (snapshot.routes.len(), snapshot.clusters.len());
+    let with_routes = sound.filter(|it| it.routes.len() <= routes);
+    let with_clusters = sound.filter(|it| it.clusters.len() <= clusters);
+    let known = with_routes.map_or(&[][..], |it| &it.listeners);
+    each_new(&"listeners", &snapshot.listeners, known, |path, item| listener(path, item, routes))?;
     let mut addresses = HashSet::new();
     each(&"listeners", &snapshot.listeners, |path, item| {
         let first = addresses.insert((item.port, &item.hostname));
         ensure(first, || format!("{path}.hostname"), "stands twice on the port")
     })?;
-    let clusters = snapshot.clusters.len();
-    each(&"routes", &snapshot.routes, |path, item| route(path, item, clusters))?;
-    each(&"clusters", &snapshot.clusters, |path, item| cluster(path, item))?;
+    let known = with_clusters.map_or(&[][..], |it| &it.routes);
+    each_new(&"routes", &snapshot.routes, known, |path, item| route(path, item, clusters))?;
+    let known = sound.map_or(&[][..], |it| &it.clusters);
+    each_new(&"clusters", &snapshot.clusters, known, |path, item| cluster(path, item))?;
     let mut services = HashSet::new();
     each(&"clusters", &snapshot.clusters, |path, item| {
         ensure(services.insert(&item.service), || format!("{path}.service"), "stands twice")
@@ -187,6 +194,22 @@ fn timeout(path: Path<'_>, field: &str, value: Option<u64>) -> Checked {
 
 fn each<'a, T>(path: Path<'_>, items: &'a [T], mut check: impl FnMut(Path<'_>, &'a T) -> Checked) -> Checked {
     items.iter().enumerate().try_for_each(|(index, item)| check(&format_args!("{path}[{index}]"), item))
+}
+
+/// Passes over what is the very item of `sound`, at its place counted from the start or from the end: there it still is
+/// when others were changed, or when one was added or removed.
+fn each_new<'a, T>(
+    path: Path<'_>,
+    items: &'a [Shared<T>],
+    sound: &[Shared<T>],
+    mut check: impl FnMut(Path<'_>, &'a T) -> Checked,
+) -> Checked {
+    let is_sound = |index: usize, item: &Shared<T>| {
+        let from_end = (sound.len() + index).checked_sub(items.len());
+        [Some(index), from_end].into_iter().flatten().any(|at| sound.get(at).is_some_and(|it| it.is(item)))
+    };
+    let new = items.iter().enumerate().filter(|(index, item)| !is_sound(*index, item));
+    new.into_iter().try_for_each(|(index, item)| check(&format_args!("{path}[{index}]"), item))
 }
 
 fn at_most(path: Path<'_>, count: usize, max: usize) -> Checked {

@@ -63,16 +63,17 @@ pub enum DecodeError {
 
 /// Checks and writes a snapshot. Equal snapshots give equal bytes.
 pub fn encode(snapshot: &Snapshot) -> Result<Vec<u8>, DecodeError> {
-    check(snapshot)?;
+    check(snapshot, None)?;
     let body = serde_json::to_vec(snapshot)?;
     let mut bytes = header(body.len(), checksum(&body))?.into_bytes();
     bytes.extend_from_slice(&body);
     Ok(bytes)
 }
 
-/// Whether a data plane could act on a snapshot: what [`encode`] checks, for those who write its body in pieces.
-pub fn check(snapshot: &Snapshot) -> Result<(), DecodeError> {
-    check::snapshot(snapshot)
+/// Whether a data plane could act on a snapshot: what [`encode`] checks, for those who write its body in pieces. What
+/// is shared with `sound`, a snapshot that has been checked, is not looked at again.
+pub fn check(snapshot: &Snapshot, sound: Option<&Snapshot>) -> Result<(), DecodeError> {
+    check::snapshot(snapshot, sound)
 }
 
 /// Of the body of a file, or of whatever is to be known again: XXH3-128, which finds accidents and no attacks.

@@ -22,6 +22,8 @@ pub struct Reader {
     listeners: List<Listener>,
     routes: List<Route>,
     clusters: List<Cluster>,
+    /// The last snapshot that was sound.
+    sound: Option<Snapshot>,
 }
 
 /// A snapshot whose items have not been parsed yet.
@@ -60,8 +62,8 @@ impl Reader {
             routes: self.routes.read("routes", &routes)?,
             clusters: self.clusters.read("clusters", &clusters)?,
         };
-        check::snapshot(&snapshot)?;
-        Ok(snapshot)
+        check::snapshot(&snapshot, self.sound.as_ref())?;
+        Ok(self.sound.insert(snapshot).clone())
     }
 }
 

@@ -322,3 +322,46 @@ impl Wishes {
 fn wishes_of(objects: Vec<Value>) -> Vec<Wish> {
     objects.into_iter().filter_map(Wish::new).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A configuration whose shards have about so many bytes: digits that hardly get smaller.
+    fn set(bytes: usize) -> Set {
+        let mut dice = fastrand::Rng::with_seed(1);
+        let digits: String = (0..2 * bytes).map(|_| dice.digit(16)).collect();
+        let edits = |value: &str| json!({ "set": [{ "name": "x-large", "value": value }] });
+        let rule = |value: &str| {
+            json!({ "matches": [{ "path": { "prefix": "/" } }], "backends": [],
+                "request_headers": edits(value) })
+        };
+        let rules: Vec<_> =
+            digits.as_bytes().chunks(4096).map(|it| rule(std::str::from_utf8(it).unwrap())).collect();
+        let snapshot = json!({ "generation": 7, "gateway": "default/gw", "listeners": [],
+            "routes": [{ "name": "default/route", "rules": rules }], "clusters": [] });
+        shards::split(serde_json::from_value(snapshot).unwrap(), "gw-fsm", None).unwrap()
+    }
+
+    fn configured(set: &Set, is_stored: bool) -> (bool, usize) {
+        let mut wishes = Wishes {
+            meta: ObjectMeta { namespace: Some("default".into()), ..<_>::default() },
+            ..<_>::default()
+        };
+        wishes.configure(set, |_| is_stored);
+        let carried = wishes.manifest.map_or(0, |it| it.carried());
+        (wishes.store_at.is_some(), carried)
+    }
+
+    #[test]
+    fn a_manifest_carries_what_is_not_stored_unless_it_is_too_much() {
+        let bytes = |set: &Set| set.shards().map(|(_, it)| it.part().len()).sum::<usize>();
+        let (small, large) = (set(CARRIED_MAX_BYTES * 7 / 8), set(CARRIED_MAX_BYTES));
+        assert!(bytes(&small) <= CARRIED_MAX_BYTES && bytes(&large) > CARRIED_MAX_BYTES);
+        assert_eq!(configured(&small, false), (true, small.shards().count()));
+        assert_eq!(configured(&small, true), (false, 0));
+        assert_eq!(configured(&large, false), (false, 0));
+    }
+}

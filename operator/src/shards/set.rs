@@ -88,7 +88,7 @@ impl Item for Listener {
 }
 
 impl Item for Route {
-    const PER_SHARD: usize = 512;
+    const PER_SHARD: usize = 256;
 
     fn title(&self) -> String {
         format!("the route {}", self.name)
@@ -106,7 +106,7 @@ impl Item for Cluster {
 /// Splits a snapshot for the ConfigMaps `<base>-config…`. Shards in which nothing has changed since `previous` are
 /// taken over from there.
 pub fn split(snapshot: Snapshot, base: &str, previous: Option<&Set>) -> Result<Set, SplitError> {
-    codec::check(&snapshot)?;
+    codec::check(&snapshot, previous.map(Set::snapshot))?;
     let runs = Runs {
         listeners: runs(
             &snapshot.listeners,

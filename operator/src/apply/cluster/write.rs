@@ -86,6 +86,12 @@ impl Wish {
         self
     }
 
+    /// How many things its `binaryData` holds.
+    #[cfg(test)]
+    pub(super) fn carried(&self) -> usize {
+        self.object["binaryData"].as_object().map_or(0, serde_json::Map::len)
+    }
+
     /// Whether an object of that name is the one that is wished for: it bears our label, or belongs to the same owner
     /// and has lost it.
     fn is_of(&self, found: &ObjectMeta) -> bool {

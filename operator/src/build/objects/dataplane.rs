@@ -20,9 +20,10 @@ pub(super) const RUN_PATH: &str = "/run/rebound";
 /// What the agent writes and the data plane follows.
 pub(super) const SNAPSHOT: &str = "/run/rebound/snapshot";
 /// Variables of the data plane's allocator, which reads them before the program begins: take no more memory than is used,
-/// and give back at once what a reload has freed. Requests free nothing but what the next one takes.
+/// and give back what a reload has freed when the next one would have come by now. Requests free nothing but what the
+/// next one takes.
 pub const ALLOCATOR: [(&str, &str); 3] =
-    [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_EAGER_COMMIT", "0"), ("MIMALLOC_PURGE_DELAY", "0")];
+    [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_EAGER_COMMIT", "0"), ("MIMALLOC_PURGE_DELAY", "100")];
 /// Where the live page is, for those who may forward a port of the pod.
 const LIVE_PORT: u16 = 9902;
 /// The data plane stops to accept connections as soon as it is told to go. Nodes and load balancers take a moment to
