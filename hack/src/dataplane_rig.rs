@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use rebound_api::config::Snapshot;
 use rebound_api::config::codec::encode;
 
@@ -115,11 +116,20 @@ impl Dataplane {
     /// When it has ended.
     pub fn processor_time(&self) -> anyhow::Result<Duration> {
         let mut total = 0;
-        for thread in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
-            let times = fs::read_to_string(thread?.path().join("schedstat"))?;
+        for thread in self.threads()? {
+            let times = fs::read_to_string(format!("/proc/{}/task/{thread}/schedstat", self.process.id()))?;
             total += times.split(' ').next().unwrap_or_default().parse::<u64>()?;
         }
         Ok(Duration::from_nanos(total))
+    }
+
+    /// Its threads.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn threads(&self) -> anyhow::Result<Vec<Pid>> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id()))?;
+        tasks.map(|task| Ok(Pid::from_raw(task?.file_name().to_string_lossy().parse()?))).collect()
     }
 
     /// Tells it to drain, and waits for its end.

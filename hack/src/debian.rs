@@ -67,12 +67,14 @@ pub const VALGRIND: Program = Program {
     size: "20 MB",
 };
 
-/// Why tests cannot have what they run against; fetches what is not there yet.
-#[must_use]
-pub fn missing() -> Option<String> {
-    let error = [BROWSER, PROMETHEUS, PROMTOOL].iter().find_map(|program| program.command().err())?;
+/// Fetches what tests run against and is not there yet.
+///
+/// # Errors
+/// When something is not to be had.
+pub fn fetch_all() -> Result<(), String> {
     // What apt says may have many lines; the first has the advice.
-    format!("{error:#}").lines().next().map(str::to_owned)
+    let reason = |error: anyhow::Error| format!("{error:#}").lines().next().unwrap_or_default().to_owned();
+    [BROWSER, PROMETHEUS, PROMTOOL].iter().try_for_each(|program| program.command().map(drop)).map_err(reason)
 }
 
 const fn prometheus(path: &'static str, names: &'static [&'static str]) -> Program {

@@ -73,13 +73,13 @@ impl Tier {
         }
     }
 
-    /// Why a tier cannot run. The programs of `tools` are fetched here.
-    fn missing(self) -> Option<String> {
+    /// Fetches the programs of `tools`. Fails with the reason when the tier cannot run.
+    fn prepare(self) -> Result<(), String> {
         match self {
-            Self::Fast => None,
-            Self::Tools => debian::missing().map(|reason| format!("NOT RUN: {reason}")),
-            Self::ApiServer => api_server::missing(),
-            Self::Cluster => Some("does not exist yet: there is no image to run in a cluster".to_owned()),
+            Self::Fast => Ok(()),
+            Self::Tools => debian::fetch_all().map_err(|reason| format!("NOT RUN: {reason}")),
+            Self::ApiServer => api_server::missing().map_or(Ok(()), Err),
+            Self::Cluster => Err("does not exist yet: there is no image to run in a cluster".to_owned()),
         }
     }
 }
@@ -93,9 +93,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let asked = args.tier.as_ref().map_or(Tier::value_variants(), std::slice::from_ref);
     let (mut tiers, mut missing) = (Vec::new(), Vec::new());
     for tier in asked {
-        match tier.missing() {
-            None => tiers.push(*tier),
-            Some(reason) => missing.push((tier.name(), reason)),
+        match tier.prepare() {
+            Ok(()) => tiers.push(*tier),
+            Err(reason) => missing.push((tier.name(), reason)),
         }
     }
     let sources = record::fingerprint()?;

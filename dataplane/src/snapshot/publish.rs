@@ -25,6 +25,9 @@ const RELEASE_CHECK: Duration = Duration::from_millis(5);
 pub struct Publisher {
     bind: IpAddr,
     plan: Option<Arc<Plan>>,
+    /// The one before, kept for one plan longer: a core is not the last to let go of it, because taking thousands of
+    /// routes apart takes longer than a request.
+    previous: Option<Arc<Plan>>,
     ports: BTreeSet<u16>,
     /// Ports of earlier plans.
     given_up: BTreeSet<u16>,
@@ -43,7 +46,14 @@ pub struct BindError {
 impl Publisher {
     /// Nothing published yet, for so many cores that have not started yet.
     pub fn new(bind: IpAddr, cores: usize) -> Self {
-        Self { bind, plan: None, ports: BTreeSet::new(), given_up: BTreeSet::new(), cores: vec![None; cores] }
+        Self {
+            bind,
+            plan: None,
+            previous: None,
+            ports: BTreeSet::new(),
+            given_up: BTreeSet::new(),
+            cores: vec![None; cores],
+        }
     }
 
     /// Whether the cores have been given a plan, even if they have not taken it up yet.
@@ -68,7 +78,7 @@ impl Publisher {
         for (core, listeners) in self.cores.iter().zip(sockets) {
             hand_over(core.as_ref(), Update { plan: plan.clone(), listeners });
         }
-        self.plan = Some(plan.clone());
+        self.previous = self.plan.replace(plan.clone());
         self.given_up.extend(self.ports.difference(&ports));
         self.ports = ports;
         Ok(added)

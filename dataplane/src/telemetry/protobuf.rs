@@ -51,13 +51,12 @@ pub fn put_length(field: u8, length: usize, out: &mut Vec<u8>) {
 
 /// Appends a field whose length is known when `fill` has written it.
 pub fn put_nested(field: u8, out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
-    put_key(field, LENGTH, out);
-    let at = out.len();
-    out.extend_from_slice(&[0; LENGTH_BYTES]);
+    out.extend_from_slice(&[field << 3 | LENGTH, 0, 0, 0]);
+    let start = out.len();
     fill(out);
-    let length = out.len() - at - LENGTH_BYTES;
+    let length = out.len() - start;
     let groups = [length | 0x80, length >> 7 | 0x80, length >> 14 & 0x7f];
-    out[at..at + LENGTH_BYTES].copy_from_slice(&groups.map(|group| group as u8));
+    out[start - LENGTH_BYTES..start].copy_from_slice(&groups.map(|group| group as u8));
 }
 
 /// Field numbers up to 15 take one byte; there are no others here.

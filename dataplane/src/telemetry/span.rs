@@ -110,12 +110,13 @@ impl Telling<'_> {
     fn put_server(&self, out: &mut Vec<u8>) {
         let Self { passage, trace, target, .. } = self;
         let remote = if trace.parent.is_some() { FLAG_IS_REMOTE } else { 0 };
-        put_ids(trace, trace.span, trace.parent, FLAG_HAS_REMOTE | remote, out);
-        put_state(self.state, out);
         let Passage { record, head, .. } = passage;
+        let times = [passage.unix_nanos(record.started), passage.ended_unix_nanos()];
+        put_fixed(trace, trace.span, FLAG_HAS_REMOTE | remote, times, out);
+        put_parent(trace.parent, out);
+        put_state(self.state, out);
         let template = self.template();
         put_name(self.method.name, template, out);
-        put_times([passage.unix_nanos(record.started), passage.ended_unix_nanos()], out);
         out.extend_from_slice(self.method.server(head.version));
         self.put_original_method(out);
         put_text(OF_SPAN, key!(name::URL_PATH), [target.path()], out);
@@ -147,10 +148,10 @@ impl Telling<'_> {
 
     fn put_client(&self, attempt: &Attempt, span: SpanId, resend: u64, out: &mut Vec<u8>) {
         let Self { passage, trace, .. } = self;
-        put_ids(trace, span, Some(trace.span), FLAG_HAS_REMOTE, out);
+        let times = [attempt.started, attempt.ended_at(passage.ended)].map(|at| passage.unix_nanos(at));
+        put_fixed(trace, span, FLAG_HAS_REMOTE, times, out);
+        put_parent(Some(trace.span), out);
         put_state(self.state, out);
-        let ended = attempt.ended_at(passage.ended);
-        put_times([passage.unix_nanos(attempt.started), passage.unix_nanos(ended)], out);
         out.extend_from_slice(&self.method.client);
         self.put_original_method(out);
         let endpoint = self.phrases.of_endpoint(attempt.endpoint);
@@ -208,24 +209,30 @@ impl Telling<'_> {
     }
 }
 
-/// Of fixed length, so put together on the stack.
-fn put_ids(trace: &Trace, span: SpanId, parent: Option<SpanId>, remote: u32, out: &mut Vec<u8>) {
+/// What every span has, in as many bytes: put together on the stack and copied once.
+fn put_fixed(trace: &Trace, span: SpanId, remote: u32, [start, end]: [u64; 2], out: &mut Vec<u8>) {
+    const FIXED64: u8 = 1;
     const LENGTH: u8 = 2;
     const FIXED32: u8 = 5;
-    let mut ids = [0; 28];
-    ids[..2].copy_from_slice(&[field::TRACE_ID << 3 | LENGTH, 16]);
-    ids[2..18].copy_from_slice(&trace.id.to_bytes());
-    ids[18..20].copy_from_slice(&[field::SPAN_ID << 3 | LENGTH, 8]);
-    ids[20..].copy_from_slice(&span.to_bytes());
-    out.extend_from_slice(&ids);
-    if let Some(parent) = parent {
-        let mut id = [field::PARENT_SPAN_ID << 3 | LENGTH, 8, 0, 0, 0, 0, 0, 0, 0, 0];
-        id[2..].copy_from_slice(&parent.to_bytes());
-        out.extend_from_slice(&id);
-    }
+    let mut fixed = [0; 52];
+    fixed[..2].copy_from_slice(&[field::TRACE_ID << 3 | LENGTH, 16]);
+    fixed[2..18].copy_from_slice(&trace.id.to_bytes());
+    fixed[18..20].copy_from_slice(&[field::SPAN_ID << 3 | LENGTH, 8]);
+    fixed[20..28].copy_from_slice(&span.to_bytes());
     // A field number of 16 takes two bytes.
-    let [a, b, c, d] = (u32::from(trace.flags) | remote).to_le_bytes();
-    out.extend_from_slice(&[(field::FLAGS << 3 & 0x7f) | FIXED32 | 0x80, field::FLAGS >> 4, a, b, c, d]);
+    fixed[28..30].copy_from_slice(&[(field::FLAGS << 3 & 0x7f) | FIXED32 | 0x80, field::FLAGS >> 4]);
+    fixed[30..34].copy_from_slice(&(u32::from(trace.flags) | remote).to_le_bytes());
+    fixed[34] = field::START << 3 | FIXED64;
+    fixed[35..43].copy_from_slice(&start.to_le_bytes());
+    fixed[43] = field::END << 3 | FIXED64;
+    fixed[44..].copy_from_slice(&end.to_le_bytes());
+    out.extend_from_slice(&fixed);
+}
+
+fn put_parent(parent: Option<SpanId>, out: &mut Vec<u8>) {
+    if let Some(parent) = parent {
+        put_bytes(field::PARENT_SPAN_ID, &parent.to_bytes(), out);
+    }
 }
 
 fn put_state(state: Option<&[u8]>, out: &mut Vec<u8>) {
@@ -245,16 +252,6 @@ fn put_name(method: &str, template: Option<&str>, out: &mut Vec<u8>) {
         }
         None => put_bytes(field::NAME, method.as_bytes(), out),
     }
-}
-
-fn put_times([start, end]: [u64; 2], out: &mut Vec<u8>) {
-    const FIXED64: u8 = 1;
-    let mut times = [0; 18];
-    times[0] = field::START << 3 | FIXED64;
-    times[1..9].copy_from_slice(&start.to_le_bytes());
-    times[9] = field::END << 3 | FIXED64;
-    times[10..].copy_from_slice(&end.to_le_bytes());
-    out.extend_from_slice(&times);
 }
 
 fn put_event(passage: &Passage<'_>, number: u64, attempt: &Attempt, pause: Pause, out: &mut Vec<u8>) {

@@ -89,11 +89,7 @@ impl TraceId {
 
     /// 32 hexadecimal digits.
     pub fn to_hex(self) -> [u8; 32] {
-        let [high, low] = self.halves();
-        let mut text = [0; 32];
-        text[..16].copy_from_slice(&hex(high));
-        text[16..].copy_from_slice(&hex(low));
-        text
+        hex(self.to_bytes())
     }
 
     /// Services that sample by share should come to the same decision about a trace: as the SDKs do, this one keeps those
@@ -117,6 +113,11 @@ impl SpanId {
     /// Big-endian, as on the wire.
     pub fn to_bytes(self) -> [u8; 8] {
         self.0.get().to_be_bytes()
+    }
+
+    /// 16 hexadecimal digits.
+    fn to_hex(self) -> [u8; 16] {
+        hex(self.to_bytes())
     }
 }
 
@@ -149,7 +150,7 @@ impl TraceParent {
         let mut text = [b'-'; TEXT_BYTES];
         text[..2].copy_from_slice(b"00");
         text[TRACE_AT..SPAN_AT - 1].copy_from_slice(&self.trace.to_hex());
-        text[SPAN_AT..FLAGS_AT - 1].copy_from_slice(&hex(self.span.0.get()));
+        text[SPAN_AT..FLAGS_AT - 1].copy_from_slice(&self.span.to_hex());
         text[FLAGS_AT..].copy_from_slice(&HEX[usize::from(self.flags)]);
         text
     }
@@ -209,10 +210,11 @@ const HEX: [[u8; 2]; 256] = {
     pairs
 };
 
-/// 16 digits.
-fn hex(number: u64) -> [u8; 16] {
-    let mut text = [0; 16];
-    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(number.to_be_bytes()) {
+/// Two digits for each byte.
+fn hex<const BYTES: usize, const DIGITS: usize>(bytes: [u8; BYTES]) -> [u8; DIGITS] {
+    const { assert!(DIGITS == 2 * BYTES) };
+    let mut text = [0; DIGITS];
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
         *pair = HEX[usize::from(byte)];
     }
     text

@@ -3,6 +3,7 @@
 //! Three ways of looking. Instructions per request are the same on every machine; processor time per request also has
 //! what the kernel does; and latencies show whether a bad collector is felt by anybody.
 
+mod apart;
 mod instructions;
 mod latency;
 mod mode;
@@ -15,12 +16,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use self::ratio::Ratio;
+use self::scene::Scene;
 use crate::cleanup::Deadline;
 use crate::programs::{Profile, dataplane};
 use crate::say;
 
 /// The benchmark ends within this time after the build, whatever happens.
 const BENCH_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Both runs of a pair are cut into so many slices, which take turns: whatever else the machine does meets both.
+const SLICES: u32 = 10;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -30,7 +35,7 @@ pub(super) struct Args {
     /// Pairs of runs, with and without.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(20..=1_000))]
     pairs: u16,
-    /// Requests of one run.
+    /// Requests of one run, in [`SLICES`].
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
     requests: u32,
 }
@@ -82,6 +87,26 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let passed = goals.iter().all(Goal::is_kept);
     say::result(if passed { "PASS" } else { "FAIL" });
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Args {
+    /// Requests of a slice.
+    fn slice(&self) -> usize {
+        (self.requests / SLICES) as usize
+    }
+}
+
+/// The slices of a pair, each told which of the two it is of.
+fn alternate(
+    pair: [&Scene; 2],
+    mut slice: impl FnMut(usize, &Scene) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    for number in 0..SLICES {
+        // Neither is always the first.
+        let order = if number % 2 == 0 { [0, 1] } else { [1, 0] };
+        order.into_iter().try_for_each(|which| slice(which, pair[which]))?;
+    }
+    Ok(())
 }
 
 fn report(what: &str, goals: Vec<Goal>) -> Vec<Goal> {

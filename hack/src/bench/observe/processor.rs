@@ -2,40 +2,38 @@
 
 use std::path::Path;
 
+use super::apart::Apart;
 use super::mode::Mode;
 use super::ratio::Ratio;
 use super::scene::Scene;
-use super::{Args, Goal};
+use super::{Args, Goal, alternate};
 use crate::say;
 
 /// Connections that are kept busy.
 const CONNECTIONS: usize = 4;
 
 pub(super) fn measure(program: &Path, args: &Args) -> anyhow::Result<Vec<Goal>> {
+    let apart = Apart::begin()?;
     let off = Scene::start(program, Mode::Off, &[])?;
-    Mode::ON.into_iter().map(|mode| compare(program, mode, &off, args)).collect()
+    apart.put(&off.dataplane)?;
+    Mode::ON.into_iter().map(|mode| compare(program, mode, &off, &apart, args)).collect()
 }
 
-fn compare(program: &Path, mode: Mode, off: &Scene, args: &Args) -> anyhow::Result<Goal> {
+fn compare(program: &Path, mode: Mode, off: &Scene, apart: &Apart, args: &Args) -> anyhow::Result<Goal> {
     say::step(&format!("{}: {} pairs of {} requests", mode.name(), args.pairs, args.requests));
     let on = Scene::start(program, mode, &[])?;
-    let requests = args.requests as usize;
-    let time =
-        |scene: &Scene| Ok::<_, anyhow::Error>(scene.processor_time(requests, CONNECTIONS)?.as_secs_f64());
-    // The first run fills caches and pools.
-    time(off)?;
-    time(&on)?;
+    apart.put(&on.dataplane)?;
     let mut ratios = Vec::new();
-    for pair in 0..args.pairs {
-        // Neither is always the first.
-        let (on, off) = if pair % 2 == 0 {
-            let off = time(off)?;
-            (time(&on)?, off)
-        } else {
-            (time(&on)?, time(off)?)
-        };
-        ratios.push(on / off);
+    // The first pair fills caches and pools.
+    for _ in 0..=args.pairs {
+        let before = (on.dataplane.processor_time()?, off.dataplane.processor_time()?);
+        alternate([&on, off], |_, scene| scene.load(args.slice(), CONNECTIONS).map(drop))?;
+        let after = (on.dataplane.processor_time()?, off.dataplane.processor_time()?);
+        // Of both over the whole time: what a slice has to tell is exported after it.
+        let (on, off) = (after.0 - before.0, after.1 - before.1);
+        ratios.push(on.as_secs_f64() / off.as_secs_f64());
     }
+    ratios.remove(0);
     on.check_used(mode)?;
     Ok(Goal { what: mode.name(), measured: Ratio::of(&ratios), max: mode.max() })
 }

@@ -85,13 +85,6 @@ impl Scene {
         Ok(())
     }
 
-    /// Processor time of so many requests.
-    pub(super) fn processor_time(&self, requests: usize, connections: usize) -> anyhow::Result<Duration> {
-        let before = self.dataplane.processor_time()?;
-        self.load(requests, connections)?;
-        Ok(self.dataplane.processor_time()? - before)
-    }
-
     /// Fails when spans were to be sent and none were: then nothing was measured.
     pub(super) fn check_used(&self, mode: Mode) -> anyhow::Result<()> {
         let wanted = matches!(mode, Mode::Traced | Mode::OnePercent);
