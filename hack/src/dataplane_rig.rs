@@ -41,6 +41,16 @@ pub struct Dataplane {
     folder: Folder,
 }
 
+/// A data plane that is stopped.
+#[derive(Debug)]
+pub struct Held<'a>(&'a Process);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.signal(Signal::SIGCONT);
+    }
+}
+
 impl Dataplane {
     /// Starts it and waits until it serves `snapshot`.
     ///
@@ -130,6 +140,13 @@ impl Dataplane {
     pub fn threads(&self) -> anyhow::Result<Vec<Pid>> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id()))?;
         tasks.map(|task| Ok(Pid::from_raw(task?.file_name().to_string_lossy().parse()?))).collect()
+    }
+
+    /// Stops it until the returned value is dropped: it does not do now what it has to do.
+    #[must_use]
+    pub fn hold(&self) -> Held<'_> {
+        self.process.signal(Signal::SIGSTOP);
+        Held(&self.process)
     }
 
     /// Tells it to drain, and waits for its end.

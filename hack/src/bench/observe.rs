@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// Pairs of runs, with and without.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(20..=1_000))]
     pairs: u16,
-    /// Requests of one run, in [`SLICES`].
+    /// Requests of one run, rounded down to tens.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
     requests: u32,
 }

@@ -1,6 +1,7 @@
 //! A processor for the data plane alone: how it shares one with client and backend would decide what it costs, because
 //! it finds more to do at once the longer it has to wait for its turn.
 
+use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -30,7 +31,11 @@ impl Apart {
 
     /// Puts the data plane there.
     pub(super) fn put(&self, dataplane: &Dataplane) -> anyhow::Result<()> {
-        dataplane.threads()?.into_iter().try_for_each(|it| Ok(sched_setaffinity(it, &self.first)?))
+        dataplane.threads()?.into_iter().try_for_each(|it| match sched_setaffinity(it, &self.first) {
+            // One that answered a probe has ended meanwhile.
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        })
     }
 }
 

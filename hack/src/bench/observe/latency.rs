@@ -1,4 +1,6 @@
 //! Whether a bad collector is felt: the latency that 99 of 100 requests do not exceed, against tracing nothing.
+//! While one of the two is looked at, the other one is stopped: what it has still to do for its collector would fall upon
+//! the wrong side.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -40,6 +42,7 @@ fn compare(
     for _ in 0..=args.pairs {
         let mut latencies = [Vec::new(), Vec::new()];
         alternate([&bad, none], |which, scene| {
+            let _held = [none, &bad][which].dataplane.hold();
             latencies[which].extend(scene.load(args.slice(), CONNECTIONS)?.latencies);
             Ok(())
         })?;

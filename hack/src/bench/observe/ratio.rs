@@ -6,7 +6,8 @@ use std::fmt::{self, Display, Formatter};
 const T: f64 = 2.093;
 
 /// The geometric mean of ratios, with its 95 % interval: a ratio and its inverse count alike, so that noise does not make
-/// the one side look dearer.
+/// the one side look dearer. The interval is that of these two processes: what is different each time that a program is
+/// started is not in it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Ratio {
     pub(super) mean: f64,
