@@ -1,6 +1,6 @@
 //! The parts of spans that many requests have in common, encoded once for each core and copied for each span.
 //!
-//! Encoding every attribute of every span takes three times as long as copying what has been encoded. Pure.
+//! Encoding every attribute of every span takes far longer than copying what has been encoded. Pure.
 
 use std::cell::{Ref, RefCell};
 use std::net::{IpAddr, SocketAddr};

@@ -6,9 +6,11 @@
 /// Lengths that are not known beforehand get this room, which holds 2 MiB - 1: a varint may be longer than it needs to be.
 const LENGTH_BYTES: usize = 3;
 
+/// Kinds of fields: a varint, eight bytes, a length and so many bytes, four bytes.
 const VARINT: u8 = 0;
-const FIXED64: u8 = 1;
-const LENGTH: u8 = 2;
+pub const FIXED64: u8 = 1;
+pub const LENGTH: u8 = 2;
+pub const FIXED32: u8 = 5;
 
 /// Appends a number in 7-bit groups, the lowest first.
 pub fn put_varint(mut number: u64, out: &mut Vec<u8>) {
@@ -51,7 +53,8 @@ pub fn put_length(field: u8, length: usize, out: &mut Vec<u8>) {
 
 /// Appends a field whose length is known when `fill` has written it.
 pub fn put_nested(field: u8, out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
-    out.extend_from_slice(&[field << 3 | LENGTH, 0, 0, 0]);
+    put_key(field, LENGTH, out);
+    out.extend_from_slice(&[0; LENGTH_BYTES]);
     let start = out.len();
     fill(out);
     let length = out.len() - start;

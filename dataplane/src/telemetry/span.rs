@@ -14,7 +14,7 @@ use super::attribute::{OF_EVENT, OF_SPAN, key, put_float, put_int, put_text};
 use super::metrics::durations::CLIENT_ERRORS_FROM;
 use super::passage::{Passage, put_redacted};
 use super::phrases::{MethodPhrases, Phrases, PlacePhrases};
-use super::protobuf::{put_bytes, put_fixed64, put_length, put_nested, put_number};
+use super::protobuf::{FIXED32, FIXED64, LENGTH, put_bytes, put_fixed64, put_length, put_nested, put_number};
 use super::record::{Attempt, Record};
 use super::schema::{RETRY_SCHEDULED, event_field, field, own};
 use super::trace::{SpanId, Trace};
@@ -211,9 +211,6 @@ impl Telling<'_> {
 
 /// What every span has, in as many bytes: put together on the stack and copied once.
 fn put_fixed(trace: &Trace, span: SpanId, remote: u32, [start, end]: [u64; 2], out: &mut Vec<u8>) {
-    const FIXED64: u8 = 1;
-    const LENGTH: u8 = 2;
-    const FIXED32: u8 = 5;
     let mut fixed = [0; 52];
     fixed[..2].copy_from_slice(&[field::TRACE_ID << 3 | LENGTH, 16]);
     fixed[2..18].copy_from_slice(&trace.id.to_bytes());

@@ -61,6 +61,10 @@ fn retried(started: Instant, trace: Trace) -> Record {
 }
 
 fn spans(record: &Record, head: &RequestHead, rule: &Rule) -> Vec<Span> {
+    spans_with(&Phrases::default(), record, head, rule)
+}
+
+fn spans_with(phrases: &Phrases, record: &Record, head: &RequestHead, rule: &Rule) -> Vec<Span> {
     let (route, policy) = ("shop/pay".parse().unwrap(), "shop/retries".parse().unwrap());
     let service = "shop/payments:80".parse().unwrap();
     let place = Place { id: ID, route: &route, rule, service: Some(&service), policy: Some(&policy) };
@@ -74,7 +78,7 @@ fn spans(record: &Record, head: &RequestHead, rule: &Rule) -> Vec<Span> {
         ended_unix: Duration::from_millis(1_000_031),
     };
     let mut out = Vec::new();
-    let count = put_spans(&passage, &record.trace.unwrap(), &Phrases::default(), &mut out);
+    let count = put_spans(&passage, &record.trace.unwrap(), phrases, &mut out);
     let spans = ScopeSpans::decode(out.as_slice()).unwrap().spans;
     assert_eq!(spans.len() as u64, count);
     spans
@@ -196,4 +200,32 @@ proptest! {
             prop_assert!(attributes(&span.attributes).values().all(|text| text.len() <= TEXT_MAX_BYTES));
         }
     }
+}
+
+#[test]
+fn a_target_is_told_without_the_values_of_its_query_and_without_anything_of_the_one_before() {
+    let phrases = Phrases::default();
+    let told = |line: &str| {
+        let head = head(&format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let spans = spans_with(
+            &phrases,
+            &retried(clock::now(), trace(PARENT)),
+            &head,
+            &rule(PathMatch::Prefix("/".into())),
+        );
+        let [server, first, _] = &spans[..] else { panic!("{spans:?}") };
+        let (server, client) = (attributes(&server.attributes), attributes(&first.attributes));
+        let of = |all: &BTreeMap<&str, String>, name: &str| all.get(name).cloned();
+        (of(&server, "url.path").unwrap(), of(&server, "url.query"), of(&client, "url.full").unwrap())
+    };
+    let expected = |path: &str, query: Option<&str>, url: &str| {
+        (path.to_owned(), query.map(str::to_owned), format!("http://10.0.0.1:8080{url}"))
+    };
+    let long = "/a/long/path?name=REDACTED&other=REDACTED";
+    assert_eq!(told("GET /a/long/path?name=1&other=2"), expected("/a/long/path", Some(&long[13..]), long));
+    assert_eq!(told("GET /b?c=2"), expected("/b", Some("c=REDACTED"), "/b?c=REDACTED"));
+    assert_eq!(told("GET /b"), expected("/b", None, "/b"));
+    assert_eq!(told("GET /b?"), expected("/b", Some(""), "/b?"));
+    assert_eq!(told("GET /b?c=1?d=2"), expected("/b", Some("c=REDACTED"), "/b?c=REDACTED"));
+    assert_eq!(told("OPTIONS *"), expected("*", None, ""));
 }
