@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 goldens! {
     a_collector_that_is_no_url
+    a_head_that_is_no_count_of_bytes
     a_status_of_somebody_else
     amounts
     autoscaling
@@ -20,6 +21,7 @@ goldens! {
     everything_that_can_be_written
     fields_that_exclude_each_other
     keys_of_labels_and_annotations
+    limits_and_timeouts
     mistyped_names
     not_a_config
     not_in_effect

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::io::driver::Choice;
 use crate::telemetry::access_log::Format;
 use crate::telemetry::settings::{self, AccessLog, Settings, variable};
+use crate::worker::limits::Limits;
 
 /// An HTTP proxy that retries what is safe to retry. Serves one Gateway, as a snapshot file describes it.
 #[derive(Debug, Clone, clap::Parser)]
@@ -29,6 +30,9 @@ pub struct Cli {
     /// Where the live page is served: an address of this machine alone, such as 127.0.0.1:9902; by default nowhere.
     #[arg(long, env = "REBOUND_LIVE", value_name = "ADDR:PORT", value_parser = loopback)]
     pub live: Option<SocketAddr>,
+    /// What clients may take.
+    #[command(flatten)]
+    pub limits: Limits,
     /// Whether durations are counted and /metrics answers.
     #[arg(long, env = "REBOUND_METRICS", value_enum, default_value_t = Switch::On)]
     pub metrics: Switch,

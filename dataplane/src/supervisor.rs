@@ -30,6 +30,7 @@ use crate::snapshot::watch::{LoadError, watch};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::reporting::{self, Reporting};
 use crate::worker;
+use crate::worker::limits::Limits;
 use crate::worker::mailbox::Message;
 
 /// Time for cores to end beyond their own drain limit.
@@ -77,7 +78,8 @@ enum CoreEnd {
 }
 
 /// The body of a core's thread: [`worker::run`].
-type RunCore = fn(usize, Choice, Arc<Metrics>, &Reporting, &flume::Receiver<Message>) -> io::Result<()>;
+type RunCore =
+    fn(usize, Choice, Limits, Arc<Metrics>, &Reporting, &flume::Receiver<Message>) -> io::Result<()>;
 
 struct Supervisor {
     cli: Cli,
@@ -234,12 +236,13 @@ impl Supervisor {
     fn start_core(&mut self, core: usize) -> Result<CoreThread, Fatal> {
         let (mailbox, receiver) = flume::unbounded();
         self.publisher.start_core(core, mailbox)?;
-        let (run_core, choice) = (self.run_core, self.cli.driver);
+        let (run_core, choice, limits) = (self.run_core, self.cli.driver, self.cli.limits);
         let (metrics, events) = (self.metrics.clone(), self.events.clone());
         let reporting = self.reporting.clone();
         let body = move || {
-            let result =
-                catch_unwind(AssertUnwindSafe(|| run_core(core, choice, metrics, &reporting, &receiver)));
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                run_core(core, choice, limits, metrics, &reporting, &receiver)
+            }));
             let end = match result {
                 Ok(Ok(())) => CoreEnd::Finished,
                 Ok(Err(error)) => CoreEnd::NotStarted(error),
@@ -293,7 +296,7 @@ impl Supervisor {
     fn drain(&mut self, inbox: &flume::Receiver<Event>) {
         self.health.start_draining();
         self.publisher.drain();
-        let deadline = clock::now() + worker::DRAIN_MAX + JOIN_GRACE;
+        let deadline = clock::now() + self.cli.limits.drain() + JOIN_GRACE;
         let mut running = self.cores.iter().filter(|core| core.thread.is_some()).count();
         while running > 0 {
             match inbox.recv_deadline(deadline) {

@@ -3,6 +3,7 @@
 //! Nothing on a core waits for another core. What comes in from outside comes by the mailbox.
 
 pub mod core;
+pub mod limits;
 pub mod mailbox;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::core::Core;
+use self::limits::Limits;
 use self::mailbox::{Message, Update};
 use crate::clock;
 use crate::http::connection;
@@ -26,8 +28,6 @@ use crate::telemetry::metrics::Metrics;
 use crate::telemetry::observer::Observer;
 use crate::telemetry::reporting::Reporting;
 
-/// Client connections of one core. Above it, new ones wait in the kernel's queue.
-pub const CLIENTS_MAX: usize = 20_000;
 /// After a failed accept: out of descriptors or memory is nothing that spinning would mend.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// How often idle upstream connections are looked through.
@@ -36,13 +36,12 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 const DRAIN_IDLE_GRACE: Duration = Duration::from_millis(500);
 /// How often a draining core looks whether its connections have ended.
 const DRAIN_CHECK: Duration = Duration::from_millis(10);
-/// A draining core ends after this time, whatever is still running.
-pub const DRAIN_MAX: Duration = Duration::from_secs(25);
 
 /// Runs a core to its end on the calling thread. An error means that it could not start.
 pub fn run(
     index: usize,
     choice: Choice,
+    limits: Limits,
     metrics: Arc<Metrics>,
     reporting: &Reporting,
     mailbox: &flume::Receiver<Message>,
@@ -51,7 +50,7 @@ pub fn run(
     let driver = runtime.driver();
     metrics.cores[index].set_driver(driver);
     tracing::info!(core = index, driver = driver.name(), "core started");
-    let core = Rc::new(Core::new(index, driver, metrics, Observer::new(reporting, clock::wall())));
+    let core = Rc::new(Core::new(index, driver, limits, metrics, Observer::new(reporting, clock::wall())));
     runtime.block_on(serve(core, mailbox));
     Ok(())
 }
@@ -107,7 +106,7 @@ fn apply(core: &Rc<Core>, update: Update, listeners: &mut HashMap<u16, Closer>) 
 /// Accepts until the listener is closed, and then whatever the kernel has completed already.
 async fn accept_all(core: Rc<Core>, port: u16, listener: Listener) {
     while !listener.is_closing() {
-        if core.client_count() >= CLIENTS_MAX {
+        if core.client_count() >= core.limits.connections as usize {
             timer::sleep(ACCEPT_PAUSE).await;
             continue;
         }
@@ -151,7 +150,7 @@ async fn drain(core: &Core, listeners: HashMap<u16, Closer>) {
             core.observer.flush(core.metrics(), clock::wall());
             next_flush = clock::now() + core.observer.flush_every;
         }
-        if core.client_count() == 0 || started.elapsed() >= DRAIN_MAX {
+        if core.client_count() == 0 || started.elapsed() >= core.limits.drain() {
             break;
         }
         if started.elapsed() >= DRAIN_IDLE_GRACE {

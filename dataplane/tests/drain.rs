@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use support::backend::{Backend, Step};
 use support::client::Client;
 use support::snapshot::{PORT, Verbs, retrying, serving};
-use support::{TestEnv, await_that};
+use support::{Options, TestEnv, await_that, timed};
 
 const SLOW: Duration = Duration::from_millis(500);
 
@@ -118,4 +118,19 @@ fn a_second_data_plane_on_the_same_address_refuses_to_start_and_names_it() {
     for _ in 0..20 {
         assert_eq!(env.get("/").status, 200, "and has stolen no connection");
     }
+}
+
+#[test]
+fn a_drain_takes_no_longer_than_the_flag_says() {
+    let backend = Backend::always(Step::Delay(Duration::from_secs(60)));
+    let options = Options { flags: vec!["--drain-timeout-ms=300".into()], ..Options::default() };
+    let mut env = TestEnv::start_with(&serving([backend.address]), &options);
+    let client = in_flight(&env, &backend);
+    let (status, time) = timed(|| {
+        env.signal(Signal::SIGTERM);
+        env.await_exit()
+    });
+    assert_eq!(status.code(), Some(0));
+    assert!((Duration::from_millis(300)..Duration::from_secs(10)).contains(&time), "{time:?}");
+    drop(client);
 }

@@ -196,3 +196,62 @@ fn a_client_that_does_not_read_its_answer_is_not_read_ahead_for() {
     client.vanish();
     backend.await_ended(1);
 }
+
+fn limited(backend: &Backend, flags: &[&str]) -> TestEnv {
+    let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    TestEnv::start_with(&serving([backend.address]), &Options { flags, ..Options::default() })
+}
+
+#[test]
+fn a_head_may_be_as_long_as_the_flag_says() {
+    let backend = Backend::answering([]);
+    let env = limited(&backend, &["--request-head-bytes=1024"]);
+    let head = |bytes: usize| {
+        let (start, end) = ("GET / HTTP/1.1\r\nhost: test\r\na: ", "\r\n\r\n");
+        format!("{start}{}{end}", "b".repeat(bytes - start.len() - end.len()))
+    };
+    let mut client = env.client();
+    for _ in 0..2 {
+        client.write(head(1024));
+        assert_eq!(client.read_final(false).status, 200, "also that of a second request");
+    }
+    client.try_write(head(1025));
+    assert_eq!(client.read_final(false).status, 431);
+}
+
+#[test]
+fn a_head_may_take_as_long_as_the_flag_says() {
+    let backend = Backend::answering([]);
+    let env = limited(&backend, &["--request-head-timeout-ms=200"]);
+    let mut client = env.client();
+    client.write("GET / HTTP/1.1\r\nhost:");
+    let (response, time) = timed(|| client.read_final(false));
+    assert_eq!(response.status, 408);
+    assert!((Duration::from_millis(150)..Duration::from_secs(5)).contains(&time), "{time:?}");
+}
+
+#[test]
+fn a_connection_may_be_idle_for_as_long_as_the_flag_says() {
+    let backend = Backend::answering([]);
+    let env = limited(&backend, &["--client-idle-timeout-ms=200"]);
+    let mut client = env.client();
+    assert_eq!(client.get("/").status, 200);
+    let (closed, time) = timed(|| client.is_closed());
+    assert!(closed);
+    assert!((Duration::from_millis(150)..Duration::from_secs(5)).contains(&time), "{time:?}");
+}
+
+#[test]
+fn a_client_beyond_the_connections_that_the_flag_allows_waits_until_one_ends() {
+    let backend = Backend::answering([]);
+    let env = limited(&backend, &["--connections=1"]);
+    let mut first = env.client();
+    assert_eq!(first.get("/").status, 200);
+    let mut second = env.client();
+    second.write("GET / HTTP/1.1\r\nhost: test\r\n\r\n");
+    // As long as the first is there, it alone is served.
+    (0..20).for_each(|_| assert_eq!(first.get("/").status, 200));
+    assert_eq!(backend.attempts(), 21);
+    drop(first);
+    assert_eq!(second.read_final(false).status, 200);
+}

@@ -15,8 +15,8 @@ use crate::say;
 pub const PROGRAMS_VARIABLE: &str = "REBOUND_PROGRAMS";
 
 /// What the Deployment of a data plane has in its environment: what runs on its own should take memory as in a pod.
-pub const ALLOCATOR: [(&str, &str); 3] =
-    [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_EAGER_COMMIT", "0"), ("MIMALLOC_PURGE_DELAY", "100")];
+pub const ALLOCATOR: [(&str, &str); 2] =
+    [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_PURGE_DELAY", "100")];
 
 /// Where the programs are.
 #[derive(Debug, Clone)]

@@ -197,7 +197,7 @@ fn an_empty_list_has_no_shard() {
 fn many_routes_join_to_the_bytes_of_the_codec() {
     let snapshot = many(3000);
     let set = split(snapshot.clone(), BASE, None).unwrap();
-    assert_eq!(set.shards().count(), 1 + 6 + 3);
+    assert_eq!(set.shards().count(), 1 + 12 + 3);
     assert_eq!(set.join().unwrap(), encode(&snapshot).unwrap());
 }
 
@@ -208,7 +208,7 @@ fn one_route_edit_rewrites_one_shard() {
     snapshot.generation = Generation(2);
     snapshot.routes[1500].rules[0].request_timeout_ms = Some(1);
     let new = split(snapshot, BASE, Some(&old)).unwrap();
-    assert_eq!(rewritten(&old, &new), ["gw-fsm-config-v1-3"]);
+    assert_eq!(rewritten(&old, &new), ["gw-fsm-config-v1-6"]);
     assert_ne!(old.manifest(), new.manifest());
 }
 
@@ -218,7 +218,7 @@ fn endpoints_that_change_rewrite_no_route() {
     let mut snapshot = many(3000);
     snapshot.clusters[0].endpoints.pop();
     let new = split(snapshot, BASE, Some(&old)).unwrap();
-    assert_eq!(rewritten(&old, &new), ["gw-fsm-config-v1-7"]);
+    assert_eq!(rewritten(&old, &new), ["gw-fsm-config-v1-13"]);
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn shards_that_would_be_too_large_are_halved() {
     (0..6).for_each(|at| with_noise(&mut snapshot, at, 400_000));
     let set = split(snapshot.clone(), BASE, None).unwrap();
     assert!(set.shards().all(|(_, shard)| shard.part().len() <= PART_MAX_BYTES));
-    assert!(set.shards().count() > 4, "{}", set.shards().count());
+    assert!(set.shards().count() > 5, "{}", set.shards().count());
     assert_eq!(set.join().unwrap(), encode(&snapshot).unwrap());
     // The halves are taken over as well as a whole.
     let again = split(snapshot.clone(), BASE, Some(&set)).unwrap();
@@ -262,6 +262,19 @@ fn what_no_data_plane_could_act_on_is_not_split() {
     snapshot.routes[0].rules[0].backends[0].cluster = Some(9);
     let error = split(snapshot, BASE, None).unwrap_err();
     assert!(error.to_string().contains("routes[0].rules[0].backends[0].cluster"), "{error}");
+}
+
+#[test]
+fn what_is_shared_with_an_earlier_set_is_refused_when_what_it_refers_to_is_gone() {
+    let old = split(sample(), BASE, None).unwrap();
+    let refused = |change: fn(&mut Snapshot), path: &str| {
+        let mut snapshot = old.snapshot().clone();
+        change(&mut snapshot);
+        let error = split(snapshot, BASE, Some(&old)).unwrap_err().to_string();
+        assert!(error.contains(path), "{error}");
+    };
+    refused(|it| it.clusters.clear(), "routes[0].rules[0].backends[0].cluster");
+    refused(|it| it.routes.clear(), "listeners[0].routes[0].route");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 mod check;
 pub mod fields;
+mod limits;
 mod opaque;
 mod resources;
 mod settings;

@@ -16,11 +16,8 @@ use crate::io::stream::{ReadHalf, Stream, WriteHalf};
 use crate::io::timer::{timeout, timeout_at};
 use crate::telemetry::address::AddressText;
 use crate::worker::core::{Core, Membership};
+use crate::worker::limits::Limits;
 
-/// A connection without a request is closed after this time.
-const IDLE_MAX: Duration = Duration::from_secs(75);
-/// A request head must be complete so long after its first byte, however it trickles in.
-const HEAD_MAX: Duration = Duration::from_secs(10);
 /// A response of our own is given up when the client does not take it by then.
 const LOCAL_WRITE_MAX: Duration = Duration::from_secs(5);
 /// Room for one read of a head.
@@ -49,13 +46,13 @@ pub async fn serve(core: Rc<Core>, port: u16, mut stream: Stream, peer: SocketAd
         if buffer.is_empty() {
             // Between requests there is no buffer: most connections are there most of the time.
             buffer = BytesMut::new();
-            if !await_bytes(&stream, &membership).await {
+            if !await_bytes(&stream, &membership, conversation.core.limits.client_idle()).await {
                 return;
             }
         }
         let (mut read, mut write) = stream.split();
         let begun = clock::now();
-        let after = match receive(&mut read, &mut buffer, begun).await {
+        let after = match receive(&mut read, &mut buffer, begun, &conversation.core.limits).await {
             // Boxed: a connection between requests does not hold the memory of one.
             Received::Request(head) => Box::pin(conversation.answer(*head, read, buffer, &mut write)).await,
             Received::Nothing => return,
@@ -76,16 +73,16 @@ pub async fn serve(core: Rc<Core>, port: u16, mut stream: Stream, peer: SocketAd
 }
 
 /// Waits without holding a buffer. False: there is nothing to wait for any more.
-async fn await_bytes(stream: &Stream, membership: &Membership) -> bool {
+async fn await_bytes(stream: &Stream, membership: &Membership, limit: Duration) -> bool {
     membership.set_idle(true);
-    let ready = timeout(IDLE_MAX, stream.readable()).await;
+    let ready = timeout(limit, stream.readable()).await;
     membership.set_idle(false);
     matches!(ready, Ok(Ok(())))
 }
 
-async fn receive(read: &mut ReadHalf, buffer: &mut BytesMut, begun: Instant) -> Received {
-    let mut parser = RequestParser::default();
-    let deadline = Some(begun + HEAD_MAX);
+async fn receive(read: &mut ReadHalf, buffer: &mut BytesMut, begun: Instant, limits: &Limits) -> Received {
+    let mut parser = RequestParser::new(limits.request_head_bytes as usize);
+    let deadline = Some(begun + limits.request_head());
     loop {
         match parser.parse(buffer) {
             Ok(Some(head)) => return Received::Request(Box::new(head)),

@@ -25,8 +25,8 @@ const RELEASE_CHECK: Duration = Duration::from_millis(5);
 pub struct Publisher {
     bind: IpAddr,
     plan: Option<Arc<Plan>>,
-    /// The one before, kept for one plan longer: a core is not the last to let go of it, because taking thousands of
-    /// routes apart takes longer than a request.
+    /// The one before, kept for one plan longer: mostly it is then freed here and not on a core, where that takes longer
+    /// than a request when there are thousands of routes. A request that outlives two reloads still frees it there.
     previous: Option<Arc<Plan>>,
     ports: BTreeSet<u16>,
     /// Ports of earlier plans.

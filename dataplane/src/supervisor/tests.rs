@@ -9,6 +9,7 @@ use super::*;
 fn fragile(
     _: usize,
     _: Choice,
+    _: Limits,
     metrics: Arc<Metrics>,
     _: &Reporting,
     mailbox: &flume::Receiver<Message>,
@@ -24,6 +25,7 @@ fn fragile(
 fn idle(
     _: usize,
     _: Choice,
+    _: Limits,
     _: Arc<Metrics>,
     _: &Reporting,
     mailbox: &flume::Receiver<Message>,
@@ -99,6 +101,21 @@ fn a_core_that_panics_is_started_anew_until_it_is_hopeless() {
     assert!(matches!(end, Err(Fatal::CoreKeepsDying(0))), "{end:?}");
     assert_eq!(metrics.core_restarts.load(), u64::from(RESTARTS_MAX));
     assert_eq!(metrics.cores[0].requests_gone.load(), u64::from(RESTARTS_MAX) + 1);
+}
+
+#[test]
+fn a_plan_that_is_replaced_is_freed_by_the_one_after_the_next() {
+    let mut publisher = Publisher::new("127.0.0.1".parse().unwrap(), 1);
+    let mut publish = || {
+        let plan = publisher.compile(empty_snapshot()).unwrap();
+        publisher.publish(&plan).unwrap();
+        Arc::downgrade(&plan)
+    };
+    let first = publish();
+    publish();
+    assert!(first.upgrade().is_some(), "no core is the last to hold it");
+    publish();
+    assert!(first.upgrade().is_none());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::limits::Limits;
 use crate::io::driver::Driver;
 use crate::io::socket::Socket;
 use crate::snapshot::plan::{Plan, Target};
@@ -24,6 +25,8 @@ pub struct Core {
     pub pool: Pool,
     /// Who tells of its requests.
     pub observer: Observer,
+    /// What clients may take of it.
+    pub limits: Limits,
     index: usize,
     metrics: Arc<Metrics>,
     plan: RefCell<Option<Rc<CorePlan>>>,
@@ -60,12 +63,19 @@ pub struct Membership {
 
 impl Core {
     /// A core without a plan.
-    pub fn new(index: usize, driver: Driver, metrics: Arc<Metrics>, observer: Observer) -> Self {
+    pub fn new(
+        index: usize,
+        driver: Driver,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+        observer: Observer,
+    ) -> Self {
         Self {
             driver,
             pool: Pool::default(),
             index,
             observer,
+            limits,
             metrics,
             plan: RefCell::default(),
             plans: Cell::new(0),
@@ -103,7 +113,7 @@ impl Core {
         self.plans.set(number);
         let old = self.plan.replace(Some(Rc::new(CorePlan { plan, number })));
         self.metrics().generation.set(generation.0);
-        // Last: to free thousands of routes takes a while, and the generation is already in force.
+        // Last: should nobody else hold it any more, to free thousands of routes takes a while.
         drop(old);
     }
 

@@ -9,7 +9,8 @@ use super::fields::{
     Autoscaling, Dataplane, Placement, SeccompProfile, SeccompType, ServiceConfig, Telemetry,
 };
 use super::{
-    GatewayConfig, GatewayConfigSpec, Scale, Seccomp, Settings, definition, opaque, resources, warnings,
+    GatewayConfig, GatewayConfigSpec, Scale, Seccomp, Settings, definition, limits, opaque, resources,
+    warnings,
 };
 use crate::crd::strict::schema::Schema;
 use crate::crd::strict::{Examined, examine};
@@ -56,7 +57,8 @@ fn settings(examined: &Examined<'_, GatewayConfigSpec>, found: &mut Vec<Violatio
     keys("spec.telemetry.tracing.resourceAttributes", attributes, found);
     let Placement { node_selector, tolerations, affinity, topology_spread } = placement;
     let ServiceConfig { kind, annotations, external_traffic_policy } = service;
-    let Dataplane { workers, driver, seccomp_profile, limits: _, timeouts: _ } = dataplane;
+    let Dataplane { workers, driver, seccomp_profile, limits: bounds, timeouts } = dataplane;
+    let (bounds, timeouts) = (bounds.unwrap_or_default(), timeouts.unwrap_or_default());
     Settings {
         scale: scale(spec, found),
         resources: spec.resources.as_ref().map(|it| resources::read(it, found)),
@@ -70,6 +72,11 @@ fn settings(examined: &Examined<'_, GatewayConfigSpec>, found: &mut Vec<Violatio
         workers,
         driver,
         seccomp: seccomp_profile.map(seccomp),
+        connections: bounds.connections,
+        request_head_bytes: limits::request_head_bytes(bounds.request_head_bytes.as_ref(), found),
+        request_head_timeout: limits::timeout("requestHead", timeouts.request_head.as_ref(), found),
+        client_idle_timeout: limits::timeout("clientIdle", timeouts.client_idle.as_ref(), found),
+        drain_timeout: limits::timeout("drain", timeouts.drain.as_ref(), found),
         tracing: telemetry.tracing,
         access_log: telemetry.access_log,
     }

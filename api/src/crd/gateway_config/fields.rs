@@ -181,11 +181,11 @@ pub struct SeccompProfile {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, garde::Validate)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
-    /// Connections of clients, for each core.
+    /// Connections of clients, for each core. Default 20000. Further ones wait until others end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(range(min = 1, max = 1_000_000))]
     pub connections: Option<i32>,
-    /// Bytes of a request's head, such as `64Ki`.
+    /// Bytes of a request's head, such as `16Ki`; 1Ki to 64Ki. Default 64Ki. A longer one is answered with 431.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
     pub request_head_bytes: Option<IntOrString>,
@@ -195,17 +195,18 @@ pub struct Limits {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, garde::Validate)]
 #[serde(rename_all = "camelCase")]
 pub struct Timeouts {
-    /// For the whole head of a request. A duration such as `10s`.
+    /// For the whole head of a request, from its first byte; up to `1h`. Default `10s`. Then the answer is 408.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(length(chars, max = DURATION_MAX_CHARS))]
     #[schemars(extend("example" = "10s"))]
     pub request_head: Option<String>,
-    /// For the next request on a connection. A duration such as `75s`.
+    /// For the next request on a connection; up to `1h`. Default `75s`. Then it is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(length(chars, max = DURATION_MAX_CHARS))]
     #[schemars(extend("example" = "75s"))]
     pub client_idle: Option<String>,
-    /// For requests that are in flight when the pod is told to go. A duration such as `25s`.
+    /// For requests that are in flight when the pod is told to go; up to `1h`. Default `25s`. The pod's grace period is as
+    /// much longer as it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(length(chars, max = DURATION_MAX_CHARS))]
     #[schemars(extend("example" = "25s"))]

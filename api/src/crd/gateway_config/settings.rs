@@ -1,6 +1,7 @@
 //! What `GatewayConfig`s come to: parsed, merged, and with a default for everything that nobody wrote.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Affinity, ResourceRequirements, Toleration, TopologySpreadConstraint};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -9,6 +10,8 @@ use super::fields::{AccessLog, AccessLogFormat, AccessLogMode, Driver, ServiceTy
 
 /// Pods of a data plane: one may go away while the other serves.
 const REPLICAS_DEFAULT: i32 = 2;
+/// With everything else that ends, within the 37 s that a pod then has.
+const DRAIN_DEFAULT: Duration = Duration::from_secs(25);
 
 /// How a data plane is run. A field that nobody wrote is none, and the method of its name knows the default.
 ///
@@ -27,6 +30,11 @@ pub struct Settings {
     pub(super) workers: Option<i32>,
     pub(super) driver: Option<Driver>,
     pub(super) seccomp: Option<Seccomp>,
+    pub(super) connections: Option<i32>,
+    pub(super) request_head_bytes: Option<u64>,
+    pub(super) request_head_timeout: Option<Duration>,
+    pub(super) client_idle_timeout: Option<Duration>,
+    pub(super) drain_timeout: Option<Duration>,
     pub(super) tracing: Option<Tracing>,
     pub(super) access_log: Option<AccessLog>,
 }
@@ -73,6 +81,11 @@ impl Settings {
             workers: self.workers.or(class.workers),
             driver: self.driver.or(class.driver),
             seccomp: self.seccomp.or(class.seccomp),
+            connections: self.connections.or(class.connections),
+            request_head_bytes: self.request_head_bytes.or(class.request_head_bytes),
+            request_head_timeout: self.request_head_timeout.or(class.request_head_timeout),
+            client_idle_timeout: self.client_idle_timeout.or(class.client_idle_timeout),
+            drain_timeout: self.drain_timeout.or(class.drain_timeout),
             tracing: self.tracing.or(class.tracing),
             access_log: self.access_log.or(class.access_log),
         }
@@ -149,6 +162,31 @@ impl Settings {
     /// Default: `RuntimeDefault`.
     pub fn seccomp(&self) -> Seccomp {
         self.seccomp.clone().unwrap_or(Seccomp::RuntimeDefault)
+    }
+
+    /// Client connections of each core. Default: the data plane's own.
+    pub fn connections(&self) -> Option<i32> {
+        self.connections
+    }
+
+    /// Bytes of a request's head, 1 KiB to 64 KiB. Default: the data plane's own.
+    pub fn request_head_bytes(&self) -> Option<u64> {
+        self.request_head_bytes
+    }
+
+    /// For the whole head of a request, up to an hour. Default: the data plane's own.
+    pub fn request_head_timeout(&self) -> Option<Duration> {
+        self.request_head_timeout
+    }
+
+    /// For the next request on a connection, up to an hour. Default: the data plane's own.
+    pub fn client_idle_timeout(&self) -> Option<Duration> {
+        self.client_idle_timeout
+    }
+
+    /// For requests in flight when a pod is told to go, up to an hour. Default: 25 s.
+    pub fn drain_timeout(&self) -> Duration {
+        self.drain_timeout.unwrap_or(DRAIN_DEFAULT)
     }
 
     /// How requests are traced; none: they are not. Default: they are not.

@@ -8,11 +8,8 @@ use crate::violation::{Reason, Violation};
 type IsWritten = fn(&GatewayConfigSpec) -> bool;
 
 /// The fields that this version accepts and does not act on. Whoever makes one work takes it out of the table here.
-const NOT_IN_EFFECT: [(&str, IsWritten); 3] = [
-    ("dataplane.limits", |spec| dataplane(spec, |it| it.limits.is_some())),
-    ("dataplane.timeouts", |spec| dataplane(spec, |it| it.timeouts.is_some())),
-    ("telemetry.metrics", |spec| telemetry(spec, |it| it.metrics.is_some())),
-];
+const NOT_IN_EFFECT: [(&str, IsWritten); 1] =
+    [("telemetry.metrics", |spec| telemetry(spec, |it| it.metrics.is_some()))];
 
 /// Every remark about the spec.
 pub(super) fn check(spec: &GatewayConfigSpec, found: &mut Vec<Violation>) {

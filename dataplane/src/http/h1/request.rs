@@ -50,8 +50,8 @@ pub enum RequestError {
     /// The target is longer than [`TARGET_MAX_BYTES`].
     #[error("request target of more than {TARGET_MAX_BYTES} bytes")]
     TargetTooLong,
-    /// The head is longer than [`HEAD_MAX_BYTES`].
-    #[error("request head of more than {HEAD_MAX_BYTES} bytes")]
+    /// The head is longer than the parser was told to take.
+    #[error("request head of too many bytes")]
     HeadTooLarge,
     /// More than [`FIELDS_MAX`] fields.
     #[error("more than {FIELDS_MAX} fields")]
@@ -83,10 +83,18 @@ pub enum RequestError {
 }
 
 /// Reads one request head after the other from a connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RequestParser {
+    head_max_bytes: usize,
     scan: Scan,
     leading_lines: usize,
+}
+
+/// Takes heads of [`HEAD_MAX_BYTES`].
+impl Default for RequestParser {
+    fn default() -> Self {
+        Self::new(HEAD_MAX_BYTES)
+    }
 }
 
 impl RequestHead {
@@ -163,12 +171,18 @@ impl RequestError {
 }
 
 impl RequestParser {
+    /// Takes heads of so many bytes, and of [`HEAD_MAX_BYTES`] at most.
+    pub fn new(head_max_bytes: usize) -> Self {
+        let head_max_bytes = head_max_bytes.min(HEAD_MAX_BYTES);
+        Self { head_max_bytes, scan: Scan::default(), leading_lines: 0 }
+    }
+
     /// Takes a complete head out of `buf`; what follows it stays. None: more bytes are needed, to be appended to `buf`.
     /// Each byte is looked at once, however many calls it takes.
     pub fn parse(&mut self, buf: &mut BytesMut) -> Result<Option<RequestHead>, RequestError> {
         self.skip_leading_lines(buf)?;
         check_start(buf)?;
-        let within_limit = &buf[..buf.len().min(HEAD_MAX_BYTES)];
+        let within_limit = &buf[..buf.len().min(self.head_max_bytes)];
         let length = match self.scan.advance(within_limit) {
             Scanned::Complete(length) => length,
             Scanned::Partial => return self.check_unfinished(buf.len()).map(|()| None),
@@ -177,7 +191,7 @@ impl RequestParser {
         };
         let head = head::parse(&buf[..length])?;
         buf.advance(length);
-        *self = Self::default();
+        *self = Self::new(self.head_max_bytes);
         Ok(Some(head))
     }
 
@@ -197,7 +211,7 @@ impl RequestParser {
         if !self.scan.has_line() && received >= REQUEST_LINE_MAX_BYTES {
             return Err(RequestError::TargetTooLong);
         }
-        if received >= HEAD_MAX_BYTES {
+        if received >= self.head_max_bytes {
             return Err(RequestError::HeadTooLarge);
         }
         Ok(())

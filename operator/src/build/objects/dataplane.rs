@@ -1,6 +1,7 @@
 //! The data plane's container: the proxy, which reads one file and knows nothing of Kubernetes.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler, Probe, SeccompProfile,
@@ -20,10 +21,10 @@ pub(super) const RUN_PATH: &str = "/run/rebound";
 /// What the agent writes and the data plane follows.
 pub(super) const SNAPSHOT: &str = "/run/rebound/snapshot";
 /// Variables of the data plane's allocator, which reads them before the program begins: take no more memory than is used,
-/// and give back what a reload has freed when the next one would have come by now. Requests free nothing but what the
-/// next one takes.
-pub const ALLOCATOR: [(&str, &str); 3] =
-    [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_EAGER_COMMIT", "0"), ("MIMALLOC_PURGE_DELAY", "100")];
+/// and give back what a reload has freed only after 100 ms, when something else is freed: reloads that follow one another
+/// take it again. Requests free nothing but what the next one takes.
+pub const ALLOCATOR: [(&str, &str); 2] =
+    [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_PURGE_DELAY", "100")];
 /// Where the live page is, for those who may forward a port of the pod.
 const LIVE_PORT: u16 = 9902;
 /// The data plane stops to accept connections as soon as it is told to go. Nodes and load balancers take a moment to
@@ -62,6 +63,19 @@ fn environment(common: &Common<'_>) -> Vec<EnvVar> {
     ALLOCATOR.map(text).into_iter().chain(telemetry::environment(common)).collect()
 }
 
+/// What clients may take, as far as somebody decided about it: the data plane has defaults.
+fn limits(settings: &Settings) -> impl Iterator<Item = String> {
+    let ms = |timeout: Duration| timeout.as_millis().to_string();
+    let flags = [
+        ("connections", settings.connections().map(|it| it.to_string())),
+        ("request-head-bytes", settings.request_head_bytes().map(|it| it.to_string())),
+        ("request-head-timeout-ms", settings.request_head_timeout().map(ms)),
+        ("client-idle-timeout-ms", settings.client_idle_timeout().map(ms)),
+        ("drain-timeout-ms", Some(ms(settings.drain_timeout()))),
+    ];
+    flags.into_iter().filter_map(|(flag, value)| Some(format!("--{flag}={}", value?)))
+}
+
 fn args(common: &Common<'_>) -> Vec<String> {
     let (settings, any) = (&common.gateway.settings, common.install.family.any());
     let driver = match settings.driver() {
@@ -78,6 +92,7 @@ fn args(common: &Common<'_>) -> Vec<String> {
     args.push(format!("--live={}", SocketAddr::new(Ipv4Addr::LOCALHOST.into(), LIVE_PORT)));
     args.extend(telemetry::flags(settings));
     args.extend(settings.workers().map(|workers| format!("--workers={workers}")));
+    args.extend(limits(settings));
     args
 }
 

@@ -9,6 +9,8 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use rebound_api::crd::gateway_config::Settings;
+
 use super::{Common, agent, dataplane};
 use crate::build::labels;
 
@@ -25,9 +27,8 @@ const USER: i64 = 65532;
 const TOKEN_SECONDS: i64 = 3607;
 /// The first port that is not the superuser's. A safe sysctl: it is the pod's own.
 const UNPRIVILEGED_PORT_START: &str = "net.ipv4.ip_unprivileged_port_start";
-/// The pause before the drain, the drain itself (25 s), the cores' end (2 s), that of the last spans and log lines (2 s), and
-/// the agent's.
-const GRACE_SECONDS: i64 = dataplane::PAUSE_SECONDS + 25 + 2 + 2 + 3;
+/// What ends beside the drain itself: the pause before it, the cores (2 s), the last spans and log lines (2 s), the agent.
+const END_SECONDS: i64 = dataplane::PAUSE_SECONDS + 2 + 2 + 3;
 
 pub(super) fn template(common: &Common<'_>) -> PodTemplateSpec {
     let settings = &common.gateway.settings;
@@ -36,7 +37,7 @@ pub(super) fn template(common: &Common<'_>) -> PodTemplateSpec {
         service_account_name: Some(common.names.base().into()),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
-        termination_grace_period_seconds: Some(GRACE_SECONDS),
+        termination_grace_period_seconds: Some(grace_seconds(settings)),
         security_context: Some(security()),
         init_containers: Some(vec![agent::container(common)]),
         containers: vec![dataplane::container(common)],
@@ -54,6 +55,11 @@ pub(super) fn template(common: &Common<'_>) -> PodTemplateSpec {
         ..ObjectMeta::default()
     };
     PodTemplateSpec { metadata: Some(metadata), spec: Some(spec) }
+}
+
+fn grace_seconds(settings: &Settings) -> i64 {
+    let drain = settings.drain_timeout().as_millis().div_ceil(1000);
+    END_SECONDS.saturating_add(i64::try_from(drain).unwrap_or(i64::MAX))
 }
 
 /// What the restricted standard asks of a container.
