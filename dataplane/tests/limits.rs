@@ -255,3 +255,20 @@ fn a_client_beyond_the_connections_that_the_flag_allows_waits_until_one_ends() {
     drop(first);
     assert_eq!(second.read_final(false).status, 200);
 }
+
+/// Flags that it refused would keep pods from starting.
+#[test]
+fn the_bounds_that_a_gateway_config_may_name_are_taken() {
+    let backend = Backend::answering([]);
+    for [connections, bytes, ms] in [["1", "1024", "1"], ["1000000", "65536", "3600000"]] {
+        let flags = [
+            format!("--connections={connections}"),
+            format!("--request-head-bytes={bytes}"),
+            format!("--request-head-timeout-ms={ms}"),
+            format!("--client-idle-timeout-ms={ms}"),
+            format!("--drain-timeout-ms={ms}"),
+        ];
+        let env = limited(&backend, &flags.each_ref().map(String::as_str));
+        env.await_generation(1);
+    }
+}

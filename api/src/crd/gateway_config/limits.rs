@@ -1,4 +1,4 @@
-//! What clients may take and how long they are waited for, read and within its bounds.
+//! What clients may take and how long they are waited for, within bounds that the data plane has for its flags as well.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::policy::{byte_count, duration};
 use crate::violation::{Reason, Violation};
 
-/// The bounds of the bound of a request's head, which the data plane has as well.
+/// How long the longest head of a request may be.
 const REQUEST_HEAD_BYTES: std::ops::RangeInclusive<u64> = 1024..=64 * 1024;
 /// The longest timeout.
 const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
