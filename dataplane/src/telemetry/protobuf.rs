@@ -6,10 +6,13 @@
 /// Lengths that are not known beforehand get this room, which holds 2 MiB - 1: a varint may be longer than it needs to be.
 const LENGTH_BYTES: usize = 3;
 
-/// Kinds of fields: a varint, eight bytes, a length and so many bytes, four bytes.
+/// The kind of a field that is a varint.
 const VARINT: u8 = 0;
+/// The kind of a field of eight bytes.
 pub const FIXED64: u8 = 1;
+/// The kind of a field of a length and so many bytes.
 pub const LENGTH: u8 = 2;
+/// The kind of a field of four bytes.
 pub const FIXED32: u8 = 5;
 
 /// Appends a number in 7-bit groups, the lowest first.

@@ -113,7 +113,8 @@ impl Core {
         self.plans.set(number);
         let old = self.plan.replace(Some(Rc::new(CorePlan { plan, number })));
         self.metrics().generation.set(generation.0);
-        // Last: should nobody else hold it any more, to free thousands of routes takes a while.
+        // Last: if nobody else holds it any more, to free thousands of routes takes a while, and the generation is
+        // already in force.
         drop(old);
     }
 
